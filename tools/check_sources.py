@@ -1,6 +1,6 @@
 """Rules of the sources that no other tool checks: `python tools/check_sources.py`.
 
-- No two public classes have one name.
+- No two public classes, or aliases of types, have one name.
 - No core, and nothing in schemas, asks the calendar or the clock: time is a value there.
 - The first sentence of a docstring has 25 words at most, and no clause in place of its subject.
 - An exception that a docstring says is raised is a class that there is.
@@ -59,17 +59,17 @@ _MEMBERS: Final = {
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def class_names(files: Files) -> Iterator[str]:
-    """Find public classes of one name."""
+def type_names(files: Files) -> Iterator[str]:
+    """Find public classes, and aliases of types, of one name."""
     found_at: dict[str, list[str]] = defaultdict(list)
     for path, tree in files.items():
         if "src" in path.parts:
-            for node in ast.walk(tree):
-                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    found_at[node.name].append(f"{path}:{node.lineno}")
+            for name, line in [*_classes(tree), *_aliases(tree)]:
+                if not name.startswith("_"):
+                    found_at[name].append(f"{path}:{line}")
     for name, found in found_at.items():
         if len(found) > 1:
-            yield f"{found[-1]}: class {name} is at {', '.join(found[:-1])}, too"
+            yield f"{found[-1]}: {name} is at {', '.join(found[:-1])}, too"
 
 
 def clocks(files: Files) -> Iterator[str]:
@@ -166,7 +166,7 @@ def own_tests(files: Files) -> Iterator[str]:
             yield f"{path}: has no test of its own name: {' or '.join(sorted(wanted))}.py"
 
 
-RULES: Final = (class_names, clocks, docstrings, raised, assertions, lengths, own_tests)
+RULES: Final = (type_names, clocks, docstrings, raised, assertions, lengths, own_tests)
 
 
 def read(root: Path = ROOT) -> dict[PurePosixPath, ast.Module]:
@@ -192,6 +192,23 @@ def main() -> int:
     for fault in faults:
         print(fault)
     return bool(faults)
+
+
+def _classes(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name, node.lineno
+
+
+def _aliases(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Find the aliases of a module: a capital, then small letters, and no call."""
+    for node in tree.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
+                yield name, node.lineno
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                if re.match("[A-Z].*[a-z]", name) and not isinstance(value, ast.Call):
+                    yield name, node.lineno
 
 
 def _first_sentence(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
+from imagedrift_sandbox.registry import Fault, RouteKind, SandboxRegistry
 from imagedrift_sandbox.registry.tag_pages import TagPaging
 from support.fleet import System, pulled, system
 from support.polling import until
@@ -33,8 +33,8 @@ async def test_p11_whoever_dies_while_tags_are_listed_nothing_newer_is_lost_or_d
         for seed, tag in enumerate(NEWER, 1):
             registry.push_image(repository, tag, seed=seed)
     registry.tag_paging = TagPaging.QUAY
-    registry.misbehave(Fault(kinds=(Kind.TAGS,), latency_s=0.1))
-    registry.misbehave(Fault(kinds=(Kind.MANIFEST_GET,), latency_s=0.5))
+    registry.misbehave(Fault(kinds=(RouteKind.TAGS,), latency_s=0.1))
+    registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_GET,), latency_s=0.5))
     async with system(tmp_path, registry) as running:
         images = [pulled(registry, repository, "1.0.0", running=1) for repository in REPOSITORIES]
         await running.hosts.have("web-1", *images)
@@ -43,7 +43,7 @@ async def test_p11_whoever_dies_while_tags_are_listed_nothing_newer_is_lost_or_d
         kill(running, "imagedrift-resolver")
         await running.stack.start_resolver()
 
-        pages = registry.totals().of(Kind.TAGS)
+        pages = registry.totals().of(RouteKind.TAGS)
         await see(running, lambda: has_read(registry, pages=pages + 3), what="further pages")
         running.stack.nats.kill()
         await running.stack.nats.restart()
@@ -67,7 +67,7 @@ async def see(running: System, condition: Callable[[], Awaitable[bool]], what: s
 
 async def has_read(registry: SandboxRegistry, *, pages: int) -> bool:
     """Tell whether so many pages of tags were asked for."""
-    return registry.totals().of(Kind.TAGS) >= pages
+    return registry.totals().of(RouteKind.TAGS) >= pages
 
 
 async def is_there(running: System, sql: str) -> bool:

@@ -117,7 +117,7 @@ async def test_a_moved_tag_is_shown_and_told_once_on_each_route_whoever_is_kille
             for number, victims in enumerate(VICTIMS, start=1)
         ]
     for digest in digests:
-        assert told(receiving, digest) == dict.fromkeys(ROUTES, 1), digest
+        assert count_by_route(receiving, digest) == dict.fromkeys(ROUTES, 1), digest
 
 
 async def _move(fleet: Fleet, receiving: Receiver, number: int, victims: Sequence[str]) -> str:
@@ -142,7 +142,7 @@ async def _move(fleet: Fleet, receiving: Receiver, number: int, victims: Sequenc
             within_s=SHOWN_WITHIN_S,
         )
     await until(
-        lambda: told(receiving, digest).keys() == set(ROUTES),
+        lambda: count_by_route(receiving, digest).keys() == set(ROUTES),
         what=f"each route tells it after {victims}",
         within_s=TOLD_WITHIN_S,
     )
@@ -154,7 +154,7 @@ async def shows(viewer: httpx.AsyncClient, path: str, digest: str) -> bool:
     return digest in (await viewer.get(path)).text
 
 
-def told(receiving: Receiver, digest: str) -> Counter[str]:
+def count_by_route(receiving: Receiver, digest: str) -> Counter[str]:
     """Count the messages of each route about a digest; one that is repeated has the same id."""
     messages = {
         (each.read["data"]["route"], each.id)

@@ -9,7 +9,7 @@ from imagedrift_runtime.nats import consumer, provision
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NotPublished
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_runtime.nats.results import AlreadyThere, Stored
 from imagedrift_sandbox.nats_cluster import NatsCluster
 from imagedrift_schemas import subjects
@@ -41,7 +41,7 @@ async def test_questions_outlive_the_server_that_leads_them(cluster: NatsCluster
     answered: set[str] = set()
     stopping = asyncio.Event()
 
-    async def answer(delivery: Delivery) -> Outcome:
+    async def answer(delivery: Delivery) -> HandlerOutcome:
         answered.add(delivery.subject)
         return Done()
 

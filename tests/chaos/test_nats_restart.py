@@ -9,7 +9,7 @@ from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus, NotPublished
 from imagedrift_runtime.nats.fetch import PullLimits
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -37,7 +37,7 @@ async def publish_all(own: OwnStream, numbers: "asyncio.Queue[int]") -> None:
 async def pull_all(bus: Bus, own: OwnStream, seen: Counter[int], stopping: asyncio.Event) -> None:
     """Handle messages as one replica, each for a millisecond."""
 
-    async def handler(delivery: Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> HandlerOutcome:
         await asyncio.sleep(0.001)
         seen[int(delivery.payload)] += 1
         return Done()

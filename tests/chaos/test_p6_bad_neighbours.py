@@ -45,8 +45,8 @@ async def test_p6_a_hanging_and_a_dead_registry_delay_no_other(
         bad += [f"{dead}/app/{n}:1" for n in range(BAD)]
         [any_image] = healthy(registry, "witness", 1)
         await running.hosts.have("bad", *(replace(any_image, reference=each) for each in bad))
-        await until(lambda: asked(hanging), what="the hanging registry is asked")
-        hang = await asked(hanging)
+        await until(lambda: asked_references(hanging), what="the hanging registry is asked")
+        hang = await asked_references(hanging)
         await running.hosts.have("beside", *healthy(registry, "beside"))
 
         await until(lambda: all_healthy_are_current(running), what="the healthy are judged")
@@ -87,7 +87,7 @@ def healthy(registry: SandboxRegistry, group: str, count: int = HEALTHY) -> list
     return [pulled(registry, f"{group}/{number}") for number in range(count)]
 
 
-async def asked(registry: SandboxRegistry) -> set[str]:
+async def asked_references(registry: SandboxRegistry) -> set[str]:
     """Return the references that the registry was asked about."""
     requests = registry.counts.requests
     return {f"{registry.host}/{each.repository}:{each.reference}" for each in requests}

@@ -148,8 +148,8 @@ async def test_a_foreign_agent_and_a_foreign_follower_take_part(
         ) as agent,
     ):
         await agent.write(as_json(images))
-        said = await agent.read()
-        assert said == {"said": "inventory", "content": codec.content_hash(images)}
+        message = await agent.read()
+        assert message == {"said": "inventory", "content": codec.content_hash(images)}
         await operator.sees(NGINX, verdict="unknown")
         await fleet.answers(answer(version=1))
         await operator.sees(NGINX, verdict="current")

@@ -83,8 +83,8 @@ async def rows_with_answers(
         "WHERE host = $1 AND reason NOT IN ('not_checked', 'digest_differs')",
         host,
     )
-    said = {(row["repository"], row["verdict"]) for row in rows}
-    assert said <= wanted, rows
+    verdicts = {(row["repository"], row["verdict"]) for row in rows}
+    assert verdicts <= wanted, rows
     return rows if len(rows) == len(FAULTS) * len(wanted) else []
 
 

@@ -27,10 +27,10 @@ KEPT = 64 * 1024
 
 def encoded(host: str, **wrong: Any) -> bytes:
     """Return an encoded inventory of a good image, with fields replaced or added."""
-    said = codec.encode(inventory(host, [GOOD]))
+    payload = codec.encode(inventory(host, [GOOD]))
     for field, value in wrong.items():
-        said = said[:-1] + f',"{field}":{value}'.encode() + b"}"
-    return said
+        payload = payload[:-1] + f',"{field}":{value}'.encode() + b"}"
+    return payload
 
 
 def with_image(host: str, **facts: Any) -> bytes:

@@ -173,9 +173,9 @@ async def copy_tag(source: str, target: str) -> str:
             *(names if arguments[0] == "copy" else names[1:]),
             stdout=asyncio.subprocess.PIPE,
         )
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
         assert process.returncode == 0
-    return said.decode().strip()
+    return output.decode().strip()
 
 
 async def no_rows(operator: Operator, reference: str, verdict: str) -> bool:

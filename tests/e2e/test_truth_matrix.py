@@ -17,7 +17,7 @@ import pytest
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.wiring import engine_of
 from imagedrift_sandbox.engine import ScriptedEngine
-from imagedrift_sandbox.registry import Kind, SandboxRegistry, Store, Vendor, imitate
+from imagedrift_sandbox.registry import RegistryContent, RouteKind, SandboxRegistry, Vendor, imitate
 from support.agents import RealPublisher, running_agent
 from support.engine import DockerEngine
 from support.engine_api import Engine
@@ -29,7 +29,7 @@ from support.situations import NATIVE, SITUATIONS, Shelf, Situation, Verdict
 
 pytestmark = pytest.mark.real
 
-MANIFESTS = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+MANIFESTS = (RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET)
 JUDGED_WITHIN_S = 60.0
 LOGIN = {"reader": "a-good-password"}
 REGISTRIES: dict[str, Vendor | None] = {
@@ -69,7 +69,7 @@ async def test_no_cell_of_the_truth_matrix_is_wrong(
     assert [cell for cell in table if cell.found != cell.right] == []
 
 
-STORE = Store()
+STORE = RegistryContent()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class AnsweringServer:
         self.connections = 0
         self.paths: list[str] = []
         self.port = 0
-        self.is_said = asyncio.Event()
+        self.is_sent = asyncio.Event()
         """Set when the late bytes have been sent."""
 
     @asynccontextmanager
@@ -49,7 +49,7 @@ class AnsweringServer:
                     await asyncio.sleep(0)
                     writer.write(self._late)
                     await writer.drain()
-                    self.is_said.set()
+                    self.is_sent.set()
         writer.close()
 
 

@@ -78,16 +78,16 @@ def play(
 ) -> tuple[T, Any, Steps]:
     """Hold a conversation; what it found out, what it learnt, and everything that it wanted."""
     steps: Steps = []
-    said: Any = None
+    reply: Any = None
     while True:
         try:
-            step = conversation.send(said)
+            step = conversation.send(reply)
         except StopIteration as end:
             result, profile = end.value
             return result, profile, steps
         steps.append(step)
         assert len(steps) < 500, "the conversation has no end"
-        said = server(step) if isinstance(step, Send) else endpoint(step)
+        reply = server(step) if isinstance(step, Send) else endpoint(step)
 
 
 def shown(step: Send | Authorise) -> str:

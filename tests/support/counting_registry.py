@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagedrift_resolver.core.description import Description
-from imagedrift_resolver.core.finding import Asked, CachedAnswer, Finding
+from imagedrift_resolver.core.finding import AnyQuestion, CachedAnswer, Finding
 from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.site import Site
 from imagedrift_resolver.core.tag_list import TagList
@@ -14,7 +14,7 @@ from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NotPublished
-from imagedrift_runtime.nats.outcomes import Outcome
+from imagedrift_runtime.nats.outcomes import HandlerOutcome
 from imagedrift_runtime.registries.operator_file import Registries
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Child, Describe, Failure, Found, List, Question, Resolve
@@ -41,7 +41,7 @@ class FullCache:
         self.is_full = True
         self.kept: dict[str, CachedAnswer] = {}
 
-    async def read(self, question: Asked) -> Any:
+    async def read(self, question: AnyQuestion) -> Any:
         """Read."""
         return self.kept.get(subjects.answer_key(question)), 0
 
@@ -106,7 +106,7 @@ class CountingRegistry:
         """Remove a question from its stream."""
         self.removed.append(subject)
 
-    async def deliver(self, question: Asked) -> Outcome:
+    async def deliver(self, question: AnyQuestion) -> HandlerOutcome:
         """Deliver a question."""
         is_list = isinstance(question, List)
         handle = self.handler.handle_list if is_list else self.handler.handle

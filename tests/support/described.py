@@ -22,7 +22,7 @@ async def describe(
     planned: Planned, version: object, *children: Child, failure: Failure | None = None
 ) -> None:
     """A resolver tells what is inside a version of nginx."""
-    said = Described(
+    message = Described(
         registry="docker.io",
         repository="library/nginx",
         digest=digest((NGINX, version)),
@@ -30,7 +30,7 @@ async def describe(
         children=children,
         failure=failure,
     )
-    await planned.described(said)
+    await planned.described(message)
 
 
 async def described(planned: Planned, at: Any = None) -> list[Describe]:

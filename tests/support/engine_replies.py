@@ -102,17 +102,17 @@ class _Replies:
 
 def replies(kind: EngineKind, native: str, held: list[Held]) -> dict[str, Any]:
     """Return the answers of an engine by path, without the API version."""
-    said = _Replies(kind, native)
+    engine_replies = _Replies(kind, native)
     for one in held:
         if kind in ("classic", "podman"):
-            _by_configuration(said, one)
+            _by_configuration(engine_replies, one)
         else:
-            _by_target(said, one)
+            _by_target(engine_replies, one)
     version, api = VERSIONS[kind]
     os, arch, *_ = native.split("/")
     store = [["driver-type", "io.containerd.snapshotter.v1"]] if "containerd" in kind else []
     components = [{"Name": "Podman Engine"}] if kind == "podman" else [{"Name": "Engine"}]
-    return said.answers | {
+    return engine_replies.answers | {
         "/version": {
             "Version": version,
             "ApiVersion": api,
@@ -121,16 +121,16 @@ def replies(kind: EngineKind, native: str, held: list[Held]) -> dict[str, Any]:
             "Components": components,
         },
         "/info": {"Name": kind, "Labels": [], "DriverStatus": store, "Architecture": arch},
-        "/images/json": list(said.images.values()),
-        "/containers/json": said.containers,
+        "/images/json": list(engine_replies.images.values()),
+        "/containers/json": engine_replies.containers,
     }
 
 
-def _by_configuration(said: _Replies, held: Held) -> None:
+def _by_configuration(engine_replies: _Replies, held: Held) -> None:
     """Tell an image by each configuration; only the last one pulled has the tag."""
     for position, variant in enumerate(held.variants):
         known = [held.target] if held.is_pulled else []
-        if said.kind == "podman":
+        if engine_replies.kind == "podman":
             known = list(dict.fromkeys([held.target, variant.manifest]))
         is_tagged = held.is_tagged and position == len(held.variants) - 1
         image = {
@@ -140,14 +140,14 @@ def _by_configuration(said: _Replies, held: Held) -> None:
             "Created": 1790000000,
             "Size": 1000,
         }
-        if said.kind == "podman":
+        if engine_replies.kind == "podman":
             image["Digest"] = variant.manifest
-        said.add(image, **_inspected(variant.claim))
+        engine_replies.add(image, **_inspected(variant.claim))
         if variant in held.runs:
-            said.run(held, variant.config, variant)
+            engine_replies.run(held, variant.config, variant)
 
 
-def _by_target(said: _Replies, held: Held) -> None:
+def _by_target(engine_replies: _Replies, held: Held) -> None:
     """Tell an image by what the tag points to: all platforms are one image."""
     named = held.is_tagged
     image: dict[str, Any] = {
@@ -157,24 +157,24 @@ def _by_target(said: _Replies, held: Held) -> None:
         "Created": 1790000000,
         "Size": 1000,
     }
-    native = [v for v in held.variants if v.claim == said.native]
+    native = [v for v in held.variants if v.claim == engine_replies.native]
     inspected = _inspected((native or list(held.variants))[0].claim)
     manifests = [_manifest(variant) for variant in held.variants]
-    if said.kind == "containerd-27":
+    if engine_replies.kind == "containerd-27":
         image["Manifests"] = manifests
-    if said.kind in ("containerd-28", "containerd-29"):
+    if engine_replies.kind in ("containerd-28", "containerd-29"):
         is_index = all(held.target != variant.manifest for variant in held.variants)
         kind = OCI_INDEX if is_index else OCI_MANIFEST
         inspected |= {
             "Descriptor": {"mediaType": kind, "digest": held.target, "size": 1},
             "Manifests": manifests,
         }
-    if said.kind == "containerd-29":
+    if engine_replies.kind == "containerd-29":
         pulled = {"Pull": [{"Repository": held.repository}]} if held.is_pulled else {}
         inspected["Identity"] = pulled
-    said.add(image, **inspected)
+    engine_replies.add(image, **inspected)
     for variant in held.runs:
-        said.run(held, held.target, variant)
+        engine_replies.run(held, held.target, variant)
 
 
 def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

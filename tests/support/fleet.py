@@ -62,8 +62,8 @@ class Hosts:
 
     async def have(self, host: str, *images: LocalImage, **facts: Any) -> None:
         """Let a host report exactly these images."""
-        said = inventory(host, images, **facts)
-        await self.say(subjects.inventory(said.site, said.host), codec.encode(said))
+        message = inventory(host, images, **facts)
+        await self.say(subjects.inventory(message.site, message.host), codec.encode(message))
 
     async def say(self, subject: str, payload: bytes) -> None:
         """Publish until NATS has it: an outage only delays what is said."""

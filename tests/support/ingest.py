@@ -125,9 +125,11 @@ class Fleet:
     def __init__(self, nats: Bus) -> None:
         self.bus = nats
 
-    async def report(self, said: Inventory) -> None:
+    async def report(self, message: Inventory) -> None:
         """Publish an inventory."""
-        await self.bus.publish(subjects.inventory(said.site, said.host), codec.encode(said))
+        await self.bus.publish(
+            subjects.inventory(message.site, message.host), codec.encode(message)
+        )
 
     async def has(self, host: str, *images: LocalImage, **facts: Any) -> None:
         """Publish what a host has."""
@@ -140,15 +142,15 @@ class Fleet:
         sign = Alive(site="fra1", host=host, at=now, **given)
         await self.bus.say(subjects.alive("fra1", host), codec.encode(sign))
 
-    async def answers(self, said: Answer | Any) -> None:
+    async def answers(self, message: Answer | Any) -> None:
         """Put an answer or a description into the shared cache."""
         bucket = await self.bus.bucket(subjects.BUCKET_DIGESTS)
-        await bucket.put(subjects.answer_key(said), codec.encode(said))
+        await bucket.put(subjects.answer_key(message), codec.encode(message))
 
-    async def lists(self, said: Listed) -> None:
+    async def lists(self, tags: Listed) -> None:
         """Put a list of tags into its bucket, as a resolver does."""
         bucket = await self.bus.bucket(subjects.BUCKET_TAGS)
-        await bucket.put(subjects.list_key(said), codec.encode(said))
+        await bucket.put(subjects.list_key(tags), codec.encode(tags))
 
     async def asked(self, reference: str, lane: str = "hub") -> Resolve | None:
         """The question about a reference that waits in its lane."""

@@ -138,7 +138,7 @@ def make_bundle(folder: Path, unit: str) -> tuple[Path, str]:
         ["sha256sum", "--", *names], cwd=folder, capture_output=True, text=True, check=True
     )
     (folder / "SHA256SUMS").write_text(listed.stdout)
-    said = subprocess.run(
+    result = subprocess.run(
         ["sha256sum", folder / "SHA256SUMS"], capture_output=True, text=True, check=True
     )
-    return folder, said.stdout.split()[0]
+    return folder, result.stdout.split()[0]

@@ -17,7 +17,7 @@ from support.virtual_time import StillClock
 
 
 class Hosts:
-    """Keeps inventories in memory; refuses a host called `poison`, takes too long on `slow`."""
+    """Keeps inventories in memory; refuses a host called `refused`, takes too long on `slow`."""
 
     def __init__(self, *, changed: bool = True, away: bool = False) -> None:
         self.stored: dict[HostName, HostImages] = {}
@@ -46,7 +46,7 @@ class Hosts:
         self.batches += 1
         self.clock.at += self.takes_s
         self.order += [one.host for one in received if one.name in images]
-        if any(one.host == "poison" for one in received):
+        if any(one.host == "refused" for one in received):
             raise DataRejected("no")
         if any(one.host.startswith("slow") for one in received):
             raise DatabaseTooSlow("30 s")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_ingest.adapters.postgres import schema_check
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import GOOD_ROWS
 
@@ -66,7 +66,7 @@ async def make_logins(dsn: str, prefix: str = "imagedrift") -> None:
 async def assert_all_work(dsn: str) -> None:
     """A reader reads every view, and ingest starts and writes."""
     async with connected(login(dsn, "ingest")) as writer:
-        await migrations.check(writer)
+        await schema_check.check(writer)
         await writer.execute(GOOD_ROWS)
         assert await writer.fetchval("SELECT fleet.make_months(1)") == 0
     async with connected(login(dsn, "alice")) as reader:

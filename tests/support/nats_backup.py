@@ -52,7 +52,7 @@ async def restore(bus: Bus, backup: Backup) -> None:
 
 async def _call(client: Any, name: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = await client.request(f"$JS.API.{name}", json.dumps(body).encode(), timeout=10)
-    said: dict[str, Any] = json.loads(answer.data)
-    if "error" in said:
-        raise AssertionError(f"{name}: {said['error']}")
-    return said
+    reply: dict[str, Any] = json.loads(answer.data)
+    if "error" in reply:
+        raise AssertionError(f"{name}: {reply['error']}")
+    return reply

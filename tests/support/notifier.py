@@ -19,7 +19,7 @@ from msgspec import Struct
 from imagedrift_notifier.__main__ import start
 from imagedrift_notifier.core.due_group import DueGroup, Topic
 from imagedrift_notifier.core.outbound import OutboundMessage
-from imagedrift_notifier.core.route import Channel, Kind, MessageRoute
+from imagedrift_notifier.core.route import Channel, MessageRoute, TopicKind
 from imagedrift_notifier.core.schedule import RouteSchedule
 from imagedrift_notifier.settings import NotifierSettings
 from imagedrift_notifier.wiring import NotifierPeriods
@@ -228,7 +228,7 @@ async def begun(dsn: str) -> None:
 
 
 def group(
-    reference: str = NGINX, kind: Kind = "outdated", target: str = NEW, **facts: Any
+    reference: str = NGINX, kind: TopicKind = "outdated", target: str = NEW, **facts: Any
 ) -> DueGroup:
     """Something due."""
     given: dict[str, Any] = {"hosts": 3, "running_hosts": 2, "due_at": NOW, "since": NOW}

@@ -116,8 +116,8 @@ class OidcProvider:
             "preferred_username": asked.user,
             "groups": USERS[asked.user],
         }
-        said = {k: v for k, v in (claims | self.claims).items() if v is not None}
-        return (self.sign or self.signed)(said)
+        payload = {k: v for k, v in (claims | self.claims).items() if v is not None}
+        return (self.sign or self.signed)(payload)
 
     def application(self) -> Starlette:
         """Return what answers requests."""
@@ -134,7 +134,7 @@ class OidcProvider:
 
     async def _configuration(self, _request: Request) -> Response:
         self.configuration_asked += 1
-        said = {
+        configuration = {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
@@ -143,7 +143,7 @@ class OidcProvider:
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         }
-        return JSONResponse(said | self.configuration)
+        return JSONResponse(configuration | self.configuration)
 
     async def _keys(self, _request: Request) -> Response:
         self.keys_asked += 1

@@ -1,6 +1,5 @@
 """Ingest's planner on a real database, without NATS."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -10,16 +9,14 @@ from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.blocks import MOST_AT_ONCE as MOVED_AT_ONCE
 from imagedrift_ingest.adapters.postgres.blocks import BlockedReferences
 from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.digest_questions import DigestQuestions
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
-from imagedrift_ingest.adapters.postgres.questions import (
-    OF_ONE_HOST,
-    ListQuestions,
-    QuestionTable,
-)
+from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST, ListQuestions, TagQuestions
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.core.freshness import FreshnessRules
 from imagedrift_ingest.core.questions import PublishOutcome
-from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
+from imagedrift_ingest.usecases import describe, plan
+from imagedrift_ingest.usecases.ask import NOTED_AT_ONCE, Ask, D, DueQuestions
 from imagedrift_ingest.usecases.versions import FollowVersions
 from imagedrift_runtime.clock import SystemClock, now
 from imagedrift_runtime.nats.delivery import Delivery
@@ -51,7 +48,7 @@ LATER = timedelta(seconds=FRESHNESS + 10)
 POLICY = FreshnessRules(freshness_s=FRESHNESS, stretch=4)
 
 
-Ask = Callable[[Sequence[Question | List]], Awaitable[list[PublishOutcome]]]
+Publish = Callable[[Sequence[Question | List]], Awaitable[list[PublishOutcome]]]
 """Publishes questions."""
 
 
@@ -69,7 +66,7 @@ class Planned:
         self._seq = 0
         self._states = 0
         self._asked: list[Question | List] = []
-        self.ask: Ask = self._keep
+        self.ask: Publish = self._keep
         self.restart(outstanding)
         self.use(hosts_on(database, self.comparisons))
 
@@ -86,20 +83,18 @@ class Planned:
         moved_at_once: int = MOVED_AT_ONCE,
     ) -> None:
         """Plan with nothing remembered, as another replica does."""
-        event = asyncio.Event()
-        self.plan = Plan(
-            QuestionTable(self.database, POLICY, outstanding, OF_ONE_HOST),
-            ListQuestions(self.database, POLICY),
-            BlockedReferences(self.database, POLICY, moved_at_once),
-            self,
-            self.comparisons,
-            turns_on(self.database),
-            POLICY,
-            SystemClock(),
-            event,
-            event,
-            noted_at_once,
-        )
+        blocked = BlockedReferences(self.database, POLICY, moved_at_once)
+        tags = TagQuestions(self.database, blocked, POLICY, outstanding, OF_ONE_HOST)
+        digests = DigestQuestions(self.database, POLICY, OF_ONE_HOST)
+        self.tags = self._asking(plan.TURN, tags, noted_at_once)
+        self.digests = self._asking(describe.TURN, digests, noted_at_once)
+        lists = ListQuestions(self.database, POLICY)
+        self.wanted_lists = self._asking("list_tags", lists, noted_at_once)
+
+    def _asking(self, turn: str, questions: DueQuestions[D], noted_at_once: int) -> Ask[D]:
+        """Make the work that asks questions of one kind."""
+        turns = turns_on(self.database)
+        return Ask(turn, questions, self, turns, SystemClock(), noted_at_once)
 
     async def has(self, host: str, *images: LocalImage) -> None:
         """A host reports."""
@@ -112,19 +107,19 @@ class Planned:
     async def answered(self, reference: str, version: object = 1, **facts: Any) -> None:
         """The registry answers."""
         self._seq += 1
-        said = answer(reference, version, **facts)
-        stated = {reference: (self._seq, said)}
+        message = answer(reference, version, **facts)
+        stated = {reference: (self._seq, message)}
         await self.answers.store(1, stated, [], surely_newest=False, read_to=self._seq)
 
-    async def described(self, said: Described) -> None:
+    async def described(self, message: Described) -> None:
         """The registry describes a digest."""
         self._seq += 1
-        await self.answers.store(1, {}, [said], surely_newest=False, read_to=self._seq)
+        await self.answers.store(1, {}, [message], surely_newest=False, read_to=self._seq)
 
-    async def listed(self, said: Listed, seq: int = 0) -> set[int]:
+    async def listed(self, tags: Listed, seq: int = 0) -> set[int]:
         """The registry lists the tags of a repository; what is in doubt."""
         self._seq += 1
-        lists = {(said.registry, said.repository): (seq or self._seq, said)}
+        lists = {(tags.registry, tags.repository): (seq or self._seq, tags)}
         return await self.lists.store(1, lists, surely_newest=False, read_to=self._seq)
 
     async def follows(self) -> None:
@@ -141,7 +136,8 @@ class Planned:
     async def asks(self, at: datetime | None = None) -> list[Question]:
         """The questions that the planner asks at a moment, but for those for tags."""
         self._asked = []
-        await self.plan.ask_due(at or now())
+        for kind in (self.tags, self.digests, self.wanted_lists):
+            await kind.ask_due(at or now())
         return [question for question in self._asked if not isinstance(question, List)]
 
     async def lists_asked(self, at: datetime | None = None) -> list[List]:

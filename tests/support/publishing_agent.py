@@ -2,7 +2,7 @@
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.state_folder import StateFolder
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_agent.core.messages import fingerprint
 from imagedrift_runtime.nats import bus
 from imagedrift_sandbox.engine import ScriptedEngine, populate
@@ -18,7 +18,7 @@ SUBJECT = subjects.inventory("test", "h1")
 
 def source_on(engine: ScriptedEngine) -> Engine:
     """The adapter on the engine."""
-    return Engine(lambda: Address(path=str(engine.path)))
+    return Engine(lambda: EngineAddress(path=str(engine.path)))
 
 
 def change(engine: ScriptedEngine, images: int) -> None:

@@ -9,14 +9,14 @@ import msgspec
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.fetch import PullLimits
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from support.nats_bus import OwnStream
 
 
 @asynccontextmanager
 async def pulling(
     own: OwnStream,
-    handler: consumer.Handler,
+    handler: consumer.DeliveryHandler,
     *,
     slots: int = 4,
     **limits: float,
@@ -49,7 +49,7 @@ class Recorder:
         self.seen: list[Delivery] = []
         self._answers = list(answers)
 
-    async def __call__(self, delivery: Delivery) -> Outcome:
+    async def __call__(self, delivery: Delivery) -> HandlerOutcome:
         """Note, and answer."""
         self.seen.append(delivery)
         answer = self._answers.pop(0) if self._answers else Done()

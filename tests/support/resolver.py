@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imagedrift_resolver.__main__ import PARTS, start
-from imagedrift_resolver.adapters.names import LookUp, look_up
+from imagedrift_resolver.adapters.host_names import LookUp, look_up
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.nats import bus, provision

@@ -4,14 +4,14 @@ from typing import Any
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_sandbox.engine import ScriptedEngine
 
 
 def source_on(engine: ScriptedEngine, **limits: Any) -> Engine:
     """The adapter, impatient."""
     return Engine(
-        lambda: Address(path=str(engine.path)), EngineLimits(answer_within_s=0.5, **limits)
+        lambda: EngineAddress(path=str(engine.path)), EngineLimits(answer_within_s=0.5, **limits)
     )
 
 

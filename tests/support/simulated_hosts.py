@@ -20,7 +20,13 @@ def invented() -> InventedFleet:
 def is_what_the_codec_writes(fleet: Fleet[Any], number: int) -> bool:
     """Tell whether a host's bytes are its inventory encoded whole, with the true content hash."""
     subject, payload = fleet.inventory(number, AT)
-    said = codec.decode(payload, Inventory)
-    assert subjects.host_of(subject) == (said.site, said.host) == (fleet.site, fleet.host(number))
-    assert len({image.reference for image in said.images}) == len(fleet.held(number))
-    return codec.encode(said) == payload and codec.content_hash(said.images) == said.content
+    message = codec.decode(payload, Inventory)
+    assert (
+        subjects.host_of(subject)
+        == (message.site, message.host)
+        == (fleet.site, fleet.host(number))
+    )
+    assert len({image.reference for image in message.images}) == len(fleet.images_of(number))
+    return (
+        codec.encode(message) == payload and codec.content_hash(message.images) == message.content
+    )

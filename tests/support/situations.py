@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagedrift_sandbox.registry import Fault, Shape, Store
+from imagedrift_sandbox.registry import Fault, RegistryContent, Shape
 from imagedrift_sandbox.registry.images import push_image
 from imagedrift_sandbox.registry.store import OCI_INDEX, canonical
 from support.engine_replies import EngineKind, Variant
@@ -24,7 +24,7 @@ PINNED, LOCAL, LOST = (
 class Shelf:
     """One repository of the registries, which share their content."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: RegistryContent, name: str) -> None:
         self.store = store
         self.name = name
 

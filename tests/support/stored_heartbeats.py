@@ -40,12 +40,14 @@ class Stored:
     async def reports(self, seq: int = 1, boot: str = "") -> None:
         """Store the host's inventory."""
         payload = codec.encode(replace(NEWEST, boot=boot))
-        said = inventories.read(
+        received = inventories.read(
             subjects.inventory(*WEB), payload, seq, NOW + timedelta(seconds=seq)
         )
-        images = {WEB: images_of(said.envelope.images, IdentityCache().reading(), said.seen_at)}
-        assert await self.hosts.changed([said]) <= {WEB}
-        await self.hosts.store(1, [said], images, surely_newest=False)
+        images = {
+            WEB: images_of(received.envelope.images, IdentityCache().reading(), received.seen_at)
+        }
+        assert await self.hosts.changed([received]) <= {WEB}
+        await self.hosts.store(1, [received], images, surely_newest=False)
 
     async def degraded(self) -> str | None:
         """Return the reason in `degraded`, as operators read it."""

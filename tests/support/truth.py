@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from imagedrift_sandbox.registry.images import Pushed
+from imagedrift_sandbox.registry.images import PushedImage
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas.v1 import LocalImage
 from support.fleet import PLATFORM
@@ -110,9 +110,9 @@ class Truth:
             for name, pushed in self._of(host)
         }
 
-    def _of(self, host: str) -> Iterator[tuple[str, Pushed]]:
+    def _of(self, host: str) -> Iterator[tuple[str, PushedImage]]:
         for name, version in self._held[host].items():
             yield name, self._pushed[name][version]
 
-    def _now(self, name: str) -> Pushed:
+    def _now(self, name: str) -> PushedImage:
         return self._pushed[name][self._newest[name]]

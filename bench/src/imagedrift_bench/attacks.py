@@ -30,7 +30,7 @@ ALIVE: Final = subjects.alive(SITE, HOST)
 LARGE: Final = 2_500
 """Images that fit into the largest message that a server takes by default."""
 
-Message = tuple[str, bytes, dict[str, str] | None]
+AttackMessage = tuple[str, bytes, dict[str, str] | None]
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ def inventory(images: list[dict[str, Any]], **facts: Any) -> bytes:
     return json.dumps(head | {"content": f"sha256:{content}", "images": images} | facts).encode()
 
 
-def odd_texts(around: Surroundings) -> Iterator[Message]:
+def odd_texts(around: Surroundings) -> Iterator[AttackMessage]:
     """Control characters, right-to-left marks and hundreds of labels, different each time."""
     for turn in itertools.count():
         odd = f"\x00\x1b[2J\u202e{turn}\r\n=HYPERLINK(1)" + "\ud83d\ude00" * 50
@@ -71,7 +71,7 @@ def odd_texts(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory(images, **names), None
 
 
-def many_digests(around: Surroundings) -> Iterator[Message]:
+def many_digests(around: Surroundings) -> Iterator[AttackMessage]:
     """Images with hundreds of repo digests each, others each time."""
     for turn in itertools.count():
         images = [
@@ -85,7 +85,7 @@ def many_digests(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory(images), None
 
 
-def malformed(_: Surroundings) -> Iterator[Message]:
+def malformed(_: Surroundings) -> Iterator[AttackMessage]:
     """Payloads that are no messages, as inventory and as heartbeat."""
     for turn in itertools.count():
         yield INVENTORY, b"{" * 1000 + str(turn).encode(), None
@@ -93,7 +93,7 @@ def malformed(_: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory([], content=f"md5:{turn}"), None
 
 
-def bad_images(around: Surroundings) -> Iterator[Message]:
+def bad_images(around: Surroundings) -> Iterator[AttackMessage]:
     """Large inventories in which every other image is bad."""
     for turn in itertools.count():
         images = [
@@ -103,21 +103,21 @@ def bad_images(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory(images), None
 
 
-def new_images(around: Surroundings) -> Iterator[Message]:
+def new_images(around: Surroundings) -> Iterator[AttackMessage]:
     """As many images as a message holds, new ones each time."""
     for turn in itertools.count():
         images = [image(f"{around.healthy}/same:1", (turn, each)) for each in range(LARGE)]
         yield INVENTORY, inventory(images), None
 
 
-def new_references(around: Surroundings) -> Iterator[Message]:
+def new_references(around: Surroundings) -> Iterator[AttackMessage]:
     """References that no other host has, of a registry that others need."""
     for turn in itertools.count():
         names = (f"{around.healthy}/made-up/{turn}-{each}:1" for each in range(LARGE))
         yield INVENTORY, inventory([image(name, name) for name in names]), None
 
 
-def there_and_gone(around: Surroundings) -> Iterator[Message]:
+def there_and_gone(around: Surroundings) -> Iterator[AttackMessage]:
     """Thousands of references, then none, in turn."""
     for turn in itertools.count():
         names = (f"{around.healthy}/gone/{turn}-{each}:1" for each in range(LARGE))
@@ -125,7 +125,7 @@ def there_and_gone(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory([]), None
 
 
-def new_registries(_: Surroundings) -> Iterator[Message]:
+def new_registries(_: Surroundings) -> Iterator[AttackMessage]:
     """Registries that do not exist, with long names."""
     for turn in itertools.count():
         label = "x" * 40
@@ -133,21 +133,21 @@ def new_registries(_: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory([image(name, name) for name in names]), None
 
 
-def hanging_registries(around: Surroundings) -> Iterator[Message]:
+def hanging_registries(around: Surroundings) -> Iterator[AttackMessage]:
     """Registries that accept every connection and never answer."""
     for turn in itertools.count():
         names = [f"{host}/t{turn}/{n}:1" for host in around.hanging for n in range(10)]
         yield INVENTORY, inventory([image(name, name) for name in names]), None
 
 
-def slow_registries(around: Surroundings) -> Iterator[Message]:
+def slow_registries(around: Surroundings) -> Iterator[AttackMessage]:
     """Registries that answer with another digest than the host has, after most of a second."""
     for turn in itertools.count():
         names = [f"{host}/t{turn}/{n}:1" for host in around.slow for n in range(100)]
         yield INVENTORY, inventory([image(name, name) for name in names]), None
 
 
-def claims(around: Surroundings) -> Iterator[Message]:
+def claims(around: Surroundings) -> Iterator[AttackMessage]:
     """False facts, other ones each time, of the images that all others have."""
     for turn in itertools.count():
         names = [f"{around.healthy}/app/{n}:1" for n in range(100)]
@@ -155,7 +155,7 @@ def claims(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory([image(name, (name, turn), **facts) for name in names]), None
 
 
-def made_up_platforms(around: Surroundings) -> Iterator[Message]:
+def made_up_platforms(around: Surroundings) -> Iterator[AttackMessage]:
     """Images of tags that all others have, each of a platform that does not exist."""
     for turn in itertools.count():
         images = [
@@ -165,21 +165,21 @@ def made_up_platforms(around: Surroundings) -> Iterator[Message]:
         yield INVENTORY, inventory(images), None
 
 
-def back_and_forth(around: Surroundings) -> Iterator[Message]:
+def back_and_forth(around: Surroundings) -> Iterator[AttackMessage]:
     """The largest inventory, and the same with every container stopped."""
     for state in itertools.cycle((1, 0)):
         images = [image(f"{around.healthy}/b:{n}", n, running=state) for n in range(LARGE)]
         yield INVENTORY, inventory(images), None
 
 
-def bombs(_: Surroundings) -> Iterator[Message]:
+def bombs(_: Surroundings) -> Iterator[AttackMessage]:
     """Compressed bodies of a hundred megabytes."""
     bomb = zlib.compress(b" " * 100_000_000, 9)
     for turn in itertools.count():
         yield INVENTORY, bomb + str(turn).encode(), {"Content-Encoding": "deflate"}
 
 
-def heartbeats(_: Surroundings) -> Iterator[Message]:
+def heartbeats(_: Surroundings) -> Iterator[AttackMessage]:
     """Valid heartbeats without a pause, each with another `boot`."""
     for turn in itertools.count():
         head = {"type": "alive", "site": SITE, "host": HOST, "at": now().isoformat()}
@@ -187,7 +187,7 @@ def heartbeats(_: Surroundings) -> Iterator[Message]:
         yield ALIVE, json.dumps(head | told).encode(), None
 
 
-ATTACKS: Final[dict[str, Callable[[Surroundings], Iterator[Message]]]] = {
+ATTACKS: Final[dict[str, Callable[[Surroundings], Iterator[AttackMessage]]]] = {
     attack.__name__: attack
     for attack in (
         odd_texts,

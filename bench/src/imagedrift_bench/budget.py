@@ -17,7 +17,7 @@ from imagedrift_bench import report
 from imagedrift_bench.resolver_bench import ResolverBench
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
-from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.routes import RouteKind
 from imagedrift_schemas.v1 import Answer, Found, Limited
 
 WINDOW_S = 3600
@@ -88,7 +88,7 @@ async def _answered(
 
 async def _limit(bench: ResolverBench, allow: int) -> None:
     """Let the registry answer so many requests of manifests, and then 429."""
-    manifests = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+    manifests = (RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET)
     await bench.registry.limit(
         Budget(
             limit=allow, window_s=WINDOW_S, kinds=manifests, dialect=Dialect.NONE, wait=Wait.SECONDS

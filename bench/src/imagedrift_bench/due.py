@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from imagedrift_bench.report import Figures
 from imagedrift_bench.seed import verdict_of
 from imagedrift_runtime.clock import now
 from imagedrift_sandbox.fleet.invented import SITE, InventedFleet
@@ -38,7 +39,6 @@ UNDO: Final = "SELECT ops.undo($1, 'a benchmark')"
 WRITTEN: Final = """
 SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables
 """
-Figures = dict[str, float | int]
 Rows = list[asyncpg.Record]
 
 
@@ -172,7 +172,7 @@ def _behind_on(fleet: InventedFleet, host: int) -> list[int]:
     """List the references that are due on a host or excused, once for each cause."""
     return [
         held.reference
-        for held in fleet.held(host)
+        for held in fleet.images_of(host)
         for is_cause in (verdict_of(held) == "outdated", has_newer(held.reference))
         if is_cause
     ]

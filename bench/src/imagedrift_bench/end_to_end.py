@@ -32,7 +32,7 @@ from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.control import SyntheticImage
-from imagedrift_sandbox.registry.images import Pushed
+from imagedrift_sandbox.registry.images import PushedImage
 from imagedrift_sandbox.registry.process import RegistryProcess
 from imagedrift_sandbox.stack import Stack, named_registry
 from imagedrift_schemas import subjects
@@ -83,13 +83,13 @@ async def _measure(home: Path, images: int, changes: int, pushes: int) -> "_Run"
         report.progress.print("services start")
         await asyncio.gather(stack.start_ingest(), stack.start_resolver())
         await stack.start_agent(host=HOST, docker_host=engine.host)
-        await run.settled()
+        await run.until_all_true()
         report.progress.print(f"{changes} images change on the host")
         await run.changes(changes)
         report.progress.print(f"{pushes} tags are pushed")
         await run.pushes(pushes)
         await run.floor()
-        await run.settled()
+        await run.until_all_true()
         return run
 
 
@@ -122,12 +122,12 @@ class _Run:
         self._now = await self._push(self._names)
         self._script()
 
-    async def settled(self) -> None:
+    async def until_all_true(self) -> None:
         """Wait until every row of the host is true; a row that stays wrong is a failure."""
         deadline = time.monotonic() + WITHIN_S
-        while self._wanted() != (found := self._shown(await self._database.fetch(ROWS))):
+        while self._true_rows() != (found := self._shown(await self._database.fetch(ROWS))):
             if time.monotonic() > deadline:
-                self.failed.append(f"{len(self._wanted() ^ found) // 2} rows are not true")
+                self.failed.append(f"{len(self._true_rows() ^ found) // 2} rows are not true")
                 return
             await asyncio.sleep(POLL_S)
 
@@ -142,7 +142,7 @@ class _Run:
             self._script()
             began = time.perf_counter()
             self._engine.emit("image", "pull", self._reference(name))
-            await self._seen(name)
+            await self._until_true(name)
             took.append(time.perf_counter() - began)
         self._tell("", took)
 
@@ -153,7 +153,7 @@ class _Run:
             name = self._chance.choice(self._names)
             pushed_at = now()
             self._now |= await self._push([name])
-            dues, seen_at = await self._seen(name)
+            dues, seen_at = await self._until_true(name)
             # One that was asked about at that moment needs not wait until it is due again.
             due = dues[0] if dues and dues[0] <= seen_at else pushed_at
             from_due.append((seen_at - max(due, pushed_at)).total_seconds())
@@ -174,14 +174,14 @@ class _Run:
             took.append(time.perf_counter() - began)
         self._tell("floor_", took)
 
-    async def _seen(self, name: str) -> tuple[list[datetime], datetime]:
+    async def _until_true(self, name: str) -> tuple[list[datetime], datetime]:
         """Wait until an image's row is true, and return its due times and the time now."""
         query = f"{ROWS} AND reference = $1"
         dues: dict[datetime, None] = {}
         deadline = time.monotonic() + WITHIN_S
         while True:
             rows = await self._database.fetch(query, self._reference(name))
-            if self._shown(rows) == self._wanted([name]):
+            if self._shown(rows) == self._true_rows([name]):
                 return list(dues), now()
             dues |= {row["next_check_at"]: None for row in rows if row["next_check_at"]}
             if time.monotonic() > deadline:
@@ -189,7 +189,7 @@ class _Run:
                 return list(dues), now()
             await asyncio.sleep(POLL_S)
 
-    def _wanted(self, names: Sequence[str] = ()) -> set[tuple[str, ...]]:
+    def _true_rows(self, names: Sequence[str] = ()) -> set[tuple[str, ...]]:
         return {
             (
                 self._reference(name),
@@ -211,7 +211,7 @@ class _Run:
         images = [
             SyntheticImage(repository=name, tag=TAG, seed=self._seeds[name]) for name in names
         ]
-        pushed: list[Pushed] = await self._registry.push(images)
+        pushed: list[PushedImage] = await self._registry.push(images)
         return {
             name: Release(each.digest, each.configs[PLATFORM])
             for name, each in zip(names, pushed, strict=True)

@@ -159,7 +159,7 @@ class _Run:
                 if number % 1000 == 999:
                     await self._nats.flush()
 
-        await asyncio.gather(say(), self._until(lambda: self._seen(since)))
+        await asyncio.gather(say(), self._until(lambda: self._has_seen_all(since)))
         return time.perf_counter() - began
 
     async def sent_again(self) -> None:
@@ -215,7 +215,7 @@ class _Run:
         )
         return bool(done == self._fleet.hosts)
 
-    async def _seen(self, since: datetime) -> bool:
+    async def _has_seen_all(self, since: datetime) -> bool:
         late = "SELECT NOT EXISTS (SELECT FROM fleet.host_state WHERE last_seen_at < $1)"
         return bool(await self._db.fetchval(late, since))
 

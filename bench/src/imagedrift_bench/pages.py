@@ -25,6 +25,7 @@ from imagedrift_bench.answer_lag import AnswerLag
 from imagedrift_bench.flip import Flip
 from imagedrift_bench.ingest import peak_mb
 from imagedrift_bench.queries import SETTINGS
+from imagedrift_bench.report import Figures
 from imagedrift_bench.seed import UNANSWERED_EVERY, Truth, seed
 from imagedrift_ingest.commands import maintain
 from imagedrift_runtime.nats import bus
@@ -39,7 +40,6 @@ READ_AGAIN_EVERY_S: Final = 5.0
 READ_AGAIN_WITHIN_S: Final = 0.5
 TOLD_WITHIN_S: Final = 10.0
 MOST_BYTES: Final = 100_000
-Figures = dict[str, float | int]
 
 
 @click.command("pages")
@@ -74,7 +74,7 @@ async def _measure(
         popular = _popular(fleet, truth)
         bucket = await nats.bucket(subjects.BUCKET_DIGESTS)
         flip = Flip(fleet, bucket, connection, popular)
-        lag = AnswerLag(fleet, bucket, stack.dsn, next(_asked(fleet, other_than=popular)))
+        lag = AnswerLag(fleet, bucket, stack.dsn, next(_answered(fleet, popular)))
         async with httpx.AsyncClient(base_url=url, timeout=60, limits=_LIMITS) as client:
             addresses = _addresses(fleet, popular)
             figures, failed = await _read(client, addresses)
@@ -93,10 +93,10 @@ _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=No
 
 def _popular(fleet: InventedFleet, truth: Truth) -> int:
     """Choose the reference that most hosts have up to date."""
-    return max(_asked(fleet), key=lambda number: truth.hosts_with_digest[number, NEWEST])
+    return max(_answered(fleet), key=lambda number: truth.hosts_with_digest[number, NEWEST])
 
 
-def _asked(fleet: InventedFleet, other_than: int = 0) -> Iterator[int]:
+def _answered(fleet: InventedFleet, other_than: int = 0) -> Iterator[int]:
     """List the references that were answered."""
     every = range(fleet.references)
     return (number for number in every if number % UNANSWERED_EVERY and number != other_than)
@@ -106,7 +106,7 @@ def _addresses(fleet: InventedFleet, popular: int) -> dict[str, str]:
     """List the pages, each at its first address and with filters that leave much or nothing."""
     host = f"/hosts/{SITE}/{fleet.host(fleet.hosts // 2)}"
     reference = quote(fleet.reference(popular), safe="")
-    on_host = quote(fleet.reference(fleet.held(fleet.hosts // 2)[0].reference), safe="")
+    on_host = quote(fleet.reference(fleet.images_of(fleet.hosts // 2)[0].reference), safe="")
     place = fleet.place(0).partition("/")[0]
     return {
         "fleet": "/",

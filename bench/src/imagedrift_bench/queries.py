@@ -18,6 +18,7 @@ import asyncpg
 import click
 
 from imagedrift_bench import due, report
+from imagedrift_bench.due import Rows
 from imagedrift_bench.seed import Truth, seed
 from imagedrift_ingest.adapters.postgres.connection import database
 from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
@@ -39,10 +40,9 @@ SETTINGS: Final = {
     "max_parallel_workers_per_gather": str(min(2, max(1, (os.cpu_count() or 2) - 1))),
 }
 OF_DIGEST: Final = "SELECT host, reference, running FROM ops.comparisons WHERE local_digests @> $1"
-Rows = list[asyncpg.Record]
 
 
-class Question(NamedTuple):
+class OperatorQuestion(NamedTuple):
     """A query, its SQL, and a check of its result."""
 
     name: str
@@ -101,7 +101,7 @@ async def _count(dsn: str) -> float:
         return round((time.perf_counter() - began) * 1000, 2)
 
 
-async def _ask(connection: asyncpg.Connection, question: Question) -> tuple[float, bool]:
+async def _ask(connection: asyncpg.Connection, question: OperatorQuestion) -> tuple[float, bool]:
     """Run a query several times; return the median in milliseconds and whether it was right."""
     report.progress.print(question.name)
     times = []
@@ -113,47 +113,47 @@ async def _ask(connection: asyncpg.Connection, question: Question) -> tuple[floa
     return round(statistics.median(times[1:]), 2), question.right(rows)
 
 
-def _of_hosts(fleet: InventedFleet, truth: Truth) -> list[Question]:
+def _of_hosts(fleet: InventedFleet, truth: Truth) -> list[OperatorQuestion]:
     host = fleet.hosts // 2
     worst = [n for _, n in truth.outdated_of_host.most_common(20)]
     return [
-        Question(
+        OperatorQuestion(
             "outdated_on_host",
             "SELECT * FROM ops.outdated WHERE site = $1 AND host = $2",
             (SITE, fleet.host(host)),
             lambda rows: len(rows) == truth.outdated_of_host[host],
         ),
-        Question(
+        OperatorQuestion(
             "fleet_summary",
             "SELECT * FROM ops.fleet_summary",
             (),
             lambda rows: _is_summary(rows[0], fleet, truth),
         ),
-        Question(
+        OperatorQuestion(
             "silent_hosts",
             "SELECT site, host, silent_for FROM ops.hosts WHERE silent ORDER BY silent_for DESC",
             (),
             lambda rows: len(rows) == truth.silent_hosts,
         ),
-        Question(
+        OperatorQuestion(
             "worst_hosts",
             "SELECT * FROM ops.worst_hosts LIMIT 20",
             (),
             lambda rows: [row["outdated"] for row in rows] == worst,
         ),
-        Question(
+        OperatorQuestion(
             "worst_hosts_now",
             "SELECT * FROM ops.host_counts ORDER BY outdated DESC LIMIT 20",
             (),
             lambda rows: [row["outdated"] for row in rows] == worst,
         ),
-        Question(
+        OperatorQuestion(
             "hosts_page",
             "SELECT * FROM ops.hosts ORDER BY hostname LIMIT 50",
             (),
             lambda rows: rows[0]["host"] == fleet.host(0),
         ),
-        Question(
+        OperatorQuestion(
             "places",
             "SELECT * FROM ops.places WHERE level = 1 ORDER BY outdated DESC",
             (),
@@ -162,43 +162,43 @@ def _of_hosts(fleet: InventedFleet, truth: Truth) -> list[Question]:
     ]
 
 
-def _of_images(fleet: InventedFleet, truth: Truth) -> list[Question]:
+def _of_images(fleet: InventedFleet, truth: Truth) -> list[OperatorQuestion]:
     top = [n for _, n in truth.outdated_of_reference.most_common(20)]
     rare = min(truth.hosts_with_digest.items(), key=lambda item: abs(item[1] - 200))
     popular = max(truth.outdated_of_reference, key=lambda key: truth.outdated_of_reference[key])
     return [
-        Question(
+        OperatorQuestion(
             "top_images",
             "SELECT * FROM ops.images ORDER BY outdated_hosts DESC LIMIT 20",
             (),
             lambda rows: [row["outdated_hosts"] for row in rows] == top,
         ),
-        Question(
+        OperatorQuestion(
             "hosts_running_digest",
             f"{OF_DIGEST} LIMIT 10000",
             ([fleet.digest(*rare[0])],),
             lambda rows: len(rows) == rare[1],
         ),
-        Question(
+        OperatorQuestion(
             "hosts_running_digest_without_limit",
             OF_DIGEST,
             ([fleet.digest(*rare[0])],),
             lambda rows: len(rows) == rare[1],
         ),
-        Question(
+        OperatorQuestion(
             "longest_outdated",
             "SELECT host, reference, outdated_for FROM ops.longest_outdated LIMIT 20",
             (),
             lambda rows: len(rows) == min(20, truth.verdicts["outdated"]),
         ),
-        Question(
+        OperatorQuestion(
             "longest_outdated_now",
             "SELECT host, reference, outdated_for FROM ops.outdated"
             " ORDER BY outdated_for DESC LIMIT 20",
             (),
             lambda rows: len(rows) == min(20, truth.verdicts["outdated"]),
         ),
-        Question(
+        OperatorQuestion(
             "one_image",
             "SELECT * FROM ops.images WHERE reference = $1",
             (fleet.reference(popular),),

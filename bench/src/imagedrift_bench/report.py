@@ -15,6 +15,9 @@ from imagedrift_cli import display, tables
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Figures = dict[str, float | int]
+"""The figures of a benchmark by name, as they are printed."""
+
 progress = Console(stderr=True)
 """Where a benchmark prints its progress."""
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_runtime.clock import now
-from imagedrift_sandbox.fleet.invented import NEWEST, SITE, VERSIONS, Held, InventedFleet
+from imagedrift_sandbox.fleet.invented import NEWEST, SITE, VERSIONS, InventedFleet, InventedImage
 
 UNANSWERED_EVERY: Final = 100
 SILENT_EVERY: Final = 1000
@@ -35,7 +35,7 @@ class Truth(Struct):
     silent_hosts: int = 0
 
 
-def verdict_of(held: Held) -> str:
+def verdict_of(held: InventedImage) -> str:
     """Return the right verdict of an image of the fleet."""
     if held.reference % UNANSWERED_EVERY == 0:
         return "unknown"
@@ -120,7 +120,7 @@ def _comparisons(fleet: InventedFleet, at: Any) -> Iterable[tuple[Any, ...]]:
     reasons = {"unknown": "not_checked", "current": "digest_match", "outdated": "platform_differs"}
     for reference in range(fleet.references):
         for version in range(VERSIONS):
-            verdict = verdict_of(Held(reference, version, False))
+            verdict = verdict_of(InventedImage(reference, version, False))
             key = comparison_id(reference, version), reference + 1
             image = fleet.digest(reference, version, "id"), [fleet.digest(reference, version)]
             since = at - timedelta(seconds=reference)

@@ -28,7 +28,7 @@ from imagedrift_sandbox.stack import Stack, named_registry
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import LocalImage
 
-Numbers = tuple[int, int, int]
+VersionNumbers = tuple[int, int, int]
 
 TRACKS: Final = ("{}.{}.{}", "{}.{}.{}-alpine", "v{}.{}.{}", "20{:02d}.{}.{}")
 PINNED: Final = 3
@@ -103,7 +103,7 @@ async def _measure(
         told_s = await _until(database, "told", len(pins), began)
         truncated = await database.fetchval(TRUNCATED)
         wrong = await _wrong_rows(database, fleet, pins)
-        kept = max(await _kept(nats, registry, repositories))
+        kept = max(await _bytes_of_lists(nats, registry, repositories))
         lists = await nats.last_seq(f"KV_{subjects.BUCKET_TAGS}")
         totals = registry.totals()
     failed = [f"{len(wrong)} of {len(pins)} rows are wrong"] if wrong else []
@@ -133,7 +133,7 @@ class PinnedFleet(Fleet[int]):
         self._registry = registry
         self._pins = pins
 
-    def held(self, number: int) -> Sequence[int]:
+    def images_of(self, number: int) -> Sequence[int]:
         """Number the images of a host."""
         first = number * IMAGES_OF_HOST
         return range(first, min(first + IMAGES_OF_HOST, len(self._pins)))
@@ -170,7 +170,7 @@ def _stock(registry: SandboxRegistry, number: int, tags: int) -> Iterator[Pin]:
     yield from pins
 
 
-def _pin(repository: str, form: str, members: Sequence[Numbers], dice: random.Random) -> Pin:
+def _pin(repository: str, form: str, members: Sequence[VersionNumbers], dice: random.Random) -> Pin:
     """Choose a tag, and find the newer ones by its numbers alone."""
     own = dice.choice(members)
     newer = [each for each in members if each > own]
@@ -212,7 +212,7 @@ async def _until(database: Any, what: str, count: int, began: float) -> float:
     return time.monotonic() - began
 
 
-async def _kept(nats: Bus, registry: SandboxRegistry, repositories: int) -> list[int]:
+async def _bytes_of_lists(nats: Bus, registry: SandboxRegistry, repositories: int) -> list[int]:
     """Return how many bytes are kept of each repository."""
     bucket = await nats.bucket(subjects.BUCKET_TAGS)
     keys = [

@@ -73,7 +73,7 @@ class Churn(Struct, frozen=True, kw_only=True):
                 await connection.execute(_sql(name), at)
 
 
-class Lived(Struct, kw_only=True):
+class YearRows(Struct, kw_only=True):
     """Rows by table: at the start, when the retention is over, at the peak, at the end."""
 
     before: dict[str, int]
@@ -108,7 +108,7 @@ class Lived(Struct, kw_only=True):
         ]
 
 
-async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
+async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> YearRows:
     """Run through this many days that end today, with maintenance each day."""
     async with postgres.database(
         dsn, connections=1, health=Health(), clock=SystemClock()
@@ -121,7 +121,7 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> Lived:
         begin = today - timedelta(days=days)
         await churn.begin(connection, begin, days)
         settles = keep.history + keep.retire_after + MONTH
-        lived = Lived.beginning_with(await _rows(connection))
+        lived = YearRows.beginning_with(await _rows(connection))
         for number in range(days):
             at = begin + timedelta(days=number)
             await churn.day(connection, at, number)

@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from imagedrift_runtime.value_text import age, clean, duration, exact, no_formula, whole
 
 __all__ = [
+    "Row",
     "age",
     "brief",
     "duration",
@@ -24,6 +25,9 @@ __all__ = [
     "whole",
     "width",
 ]
+
+Row = dict[str, Any]
+"""A row of a query, or of a list of ours: columns by their names, in order."""
 
 DIGEST_SHOWN: Final = 19
 """Characters of a digest that a person compares: the algorithm and twelve digits."""

@@ -9,8 +9,8 @@ Rules:
 
 from typing import Any, Final
 
+from imagedrift_cli.cells import Row
 from imagedrift_cli.filters import Filters
-from imagedrift_cli.tables import Row
 from imagedrift_schemas.v1 import Changed
 
 COLUMNS: Final = (

@@ -79,7 +79,7 @@ async def _check(name: str, registry: str, sites: Sequence[str], wait_s: float) 
     values = settings.load(CheckSettings)
     lanes = operator_file.load(values.registries or None)
     async with Reader.connected(database_url()) as reader:
-        wanted = await _wanted(reader, name, registry, sites)
+        wanted = await _references_of(reader, name, registry, sites)
     blocked = [row for row in wanted if row["blocked_until"]]
     for row in blocked:
         until = cells.whole(row["blocked_until"])
@@ -96,7 +96,7 @@ async def _check(name: str, registry: str, sites: Sequence[str], wait_s: float) 
         return await _answers(nats, questions, began, wait_s) and not blocked
 
 
-async def _wanted(
+async def _references_of(
     reader: Reader, name: str, registry: str, sites: Sequence[str]
 ) -> list[dict[str, Any]]:
     """List the references that are meant and ever asked. Raises `NotFound`."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from imagedrift_cli.failures import BadUsage, Failure, Unusable
+from imagedrift_cli.failures import BadUsage, CommandFailure, Unusable
 from imagedrift_runtime import database_options, urls
 
 CONNECT_WITHIN_S = 10.0
@@ -51,7 +51,7 @@ def told_in_a_line() -> Iterator[None]:
         raise Unusable(_refused(error)) from error
 
 
-def unusable(dsn: str, error: BaseException) -> Failure:
+def unusable(dsn: str, error: BaseException) -> CommandFailure:
     """Describe in a line the fault of a database that another library has used."""
     cause = error.__cause__ or error
     if isinstance(cause, (*AWAY, OSError, TimeoutError)):
@@ -59,7 +59,7 @@ def unusable(dsn: str, error: BaseException) -> Failure:
     return Unusable(_refused(cause))
 
 
-def unreached(dsn: str, error: BaseException) -> Failure:
+def unreached(dsn: str, error: BaseException) -> CommandFailure:
     """Say in a line why nothing can connect: the address is wrong, or the server is away."""
     where = f"the database of DATABASE_URL ({urls.shown(dsn)})"
     match error:

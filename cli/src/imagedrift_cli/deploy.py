@@ -122,12 +122,12 @@ def make_streams(replicas: int) -> None:
     except (settings.SettingsFault, operator_file.RegistriesFault) as error:
         raise BadUsage(str(error)) from error
     except BusError as error:
-        raise Unusable(_told(error, replicas)) from error
+        raise Unusable(_remedy_for(error, replicas)) from error
     except provision.UnsafeChange as error:
         raise Unusable(f"refused, as messages could be lost: {error}") from error
 
 
-def _told(error: Exception, replicas: int) -> str:
+def _remedy_for(error: Exception, replicas: int) -> str:
     """Describe the fault of NATS, with the remedy where a stream has too few servers."""
     text = f"NATS (NATS_URL): {error}"
     if replicas > 1 and re.search("replicas|no suitable peers|insufficient resources", str(error)):

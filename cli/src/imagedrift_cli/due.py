@@ -9,7 +9,7 @@ from imagedrift_cli import listing, names, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.filter_options import filtered
 from imagedrift_cli.filters import OF_DECISIONS, Filters, Scope, where
-from imagedrift_cli.listing import Asked, Before, noted
+from imagedrift_cli.listing import Before, ListQuery, noted
 from imagedrift_cli.output import Output, shown
 
 OVERDUE = "overdue_for IS NOT NULL"
@@ -30,7 +30,7 @@ def due(filters: Filters, output: Output, name: str | None, overdue: bool, excus
     """
     conditions = [names.host_condition(name)] if name is not None else []
     conditions += [OVERDUE] if overdue else []
-    asked = Asked(
+    asked = ListQuery(
         statement="excused" if excused else "due",
         values=filters.values | (names.host_values(name) if name is not None else {}),
         clauses={"where": where(filters, Scope(), *conditions)},
@@ -55,7 +55,7 @@ def decisions(filters: Filters, output: Output, every: bool) -> None:
     A filter leaves the decisions that may be about such hosts and images. TEXT has to be in the
     pattern, the login, the kind or the reason.
     """
-    asked = Asked(
+    asked = ListQuery(
         statement="decisions",
         values=filters.values,
         clauses={"where": where(filters, OF_DECISIONS, *([] if every else [ACTIVE]))},

@@ -15,7 +15,7 @@ MOST_TOLD: Final = 300
 """Characters of a name that an error repeats."""
 
 
-class Failure(click.ClickException):
+class CommandFailure(click.ClickException):
     """The end of a command, in a line."""
 
     exit_code = int(Exit.UNAVAILABLE)
@@ -27,17 +27,17 @@ class Failure(click.ClickException):
         return "\n".join(map(cells.exact, self.message.splitlines()))
 
 
-class Unusable(Failure):
+class Unusable(CommandFailure):
     """A server, the engine or a disk does not do its part."""
 
 
-class BadUsage(Failure):
+class BadUsage(CommandFailure):
     """An argument or a setting is wrong."""
 
     exit_code = int(Exit.USAGE)
 
 
-class NotFound(Failure):
+class NotFound(CommandFailure):
     """The named host, image or site does not exist."""
 
     exit_code = int(Exit.NOT_FOUND)
@@ -54,7 +54,7 @@ def _begun(name: str) -> str:
     return name if len(name) <= MOST_TOLD else f"{name[:MOST_TOLD]}..."
 
 
-class RightsMissing(Failure):
+class RightsMissing(CommandFailure):
     """Ingest or readers lack rights that this login may not give."""
 
     exit_code = int(Exit.UNTOLD)

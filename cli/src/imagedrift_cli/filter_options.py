@@ -20,7 +20,7 @@ def filtered(*, without: Sequence[str] = (), texts: bool = True) -> Callable[[F]
 
     def decorate(command: F) -> F:
         def run(*arguments: Any, **options: Any) -> Any:
-            return command(*arguments, filters=_taken(options), **options)
+            return command(*arguments, filters=_take_filters(options), **options)
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
@@ -131,7 +131,7 @@ _OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-def _taken(options: dict[str, Any]) -> Filters:
+def _take_filters(options: dict[str, Any]) -> Filters:
     """Take the filters out of a command's options."""
     return Filters(
         **{name: options.pop(name) for name in Filters.__struct_fields__ if name in options}

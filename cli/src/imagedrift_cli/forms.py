@@ -13,8 +13,8 @@ from typing import Final, Literal
 import msgspec
 
 from imagedrift_cli import cells, tables
+from imagedrift_cli.cells import Row
 from imagedrift_cli.display import Display
-from imagedrift_cli.tables import Row
 
 Form = Literal["table", "wide", "json", "csv", "tsv", "ndjson", "yaml", "sql", "records"]
 """`records` is the form of a single row on a terminal; no option asks for it."""

@@ -9,7 +9,7 @@ from imagedrift_cli import listing, names, remarks
 from imagedrift_cli.database import Reader
 from imagedrift_cli.filter_options import filtered
 from imagedrift_cli.filters import HOST_KEY, OF_HOSTS, OF_REFERENCE, Filters, Scope, where
-from imagedrift_cli.listing import Asked, Before, noted
+from imagedrift_cli.listing import Before, ListQuery, noted
 from imagedrift_cli.operator import OF_COMPARISONS
 from imagedrift_cli.output import Output, shown
 from imagedrift_cli.version_remarks import on_version
@@ -33,7 +33,7 @@ def hosts(filters: Filters, output: Output, silent: bool, degraded: bool) -> Non
     states = [("silent", silent), ("degraded IS NOT NULL", degraded)]
     wanted = [condition for condition, is_wanted in states if is_wanted]
     always = [f"({' OR '.join(wanted)})"] if wanted else []
-    asked = Asked(
+    asked = ListQuery(
         statement="hosts",
         values=filters.values,
         clauses={"where": where(filters, OF_HOSTS, *always)},
@@ -57,7 +57,7 @@ def host(name: str, filters: Filters, output: Output) -> None:
     TEXT has to be in the reference.
     """
     scope = replace(OF_COMPARISONS, texts=("reference",))
-    asked = Asked(
+    asked = ListQuery(
         statement="host",
         values=filters.values | names.host_values(name),
         clauses={"where": where(filters, scope, names.host_condition(name))},
@@ -85,7 +85,7 @@ def why(host_name: str, reference: str, filters: Filters, output: Output) -> Non
         await names.no_such_image(reader, host_name, canonical)
 
     conditions = (names.host_condition(host_name), "reference = :reference::text")
-    asked = Asked(
+    asked = ListQuery(
         statement="why",
         values=filters.values | names.host_values(host_name) | {"reference": canonical},
         clauses={"where": where(filters, OF_COMPARISONS, *conditions)},
@@ -116,7 +116,7 @@ def history(name: str, filters: Filters, output: Output, is_image: bool) -> None
     if is_image or names.is_image(name):
         listing.answer(_of_tag(name, filters), output)
         return
-    asked = Asked(
+    asked = ListQuery(
         statement="host_history",
         values=filters.values | names.host_values(name),
         clauses={"where": where(filters, OF_CHANGES, _of_host(name))},
@@ -134,7 +134,7 @@ def _of_host(name: str) -> str:
     return " WHERE ".join(lines) + ")"
 
 
-def _of_tag(name: str, filters: Filters) -> Asked:
+def _of_tag(name: str, filters: Filters) -> ListQuery:
     named = names.parsed(name)
 
     async def is_there(reader: Reader) -> Sequence[str]:
@@ -145,7 +145,7 @@ def _of_tag(name: str, filters: Filters) -> Asked:
         return ()
 
     scope = Scope(frozenset(), "reference", texts=("digest",))
-    return Asked(
+    return ListQuery(
         statement="tag_history",
         values=filters.values | {"reference": named.canonical},
         clauses={"where": where(filters, scope, "reference = :reference::text")},

@@ -10,7 +10,7 @@ from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import NotFound
 from imagedrift_cli.filter_options import filtered, not_empty
 from imagedrift_cli.filters import OF_LETTERS, Filters, where
-from imagedrift_cli.listing import Asked
+from imagedrift_cli.listing import ListQuery
 from imagedrift_cli.output import Output, shown
 
 
@@ -42,8 +42,8 @@ def dead_letters(
     listing.answer(_all(filters) if letter is None else _one(letter), output)
 
 
-def _all(filters: Filters) -> Asked:
-    return Asked(
+def _all(filters: Filters) -> ListQuery:
+    return ListQuery(
         statement="dead_letters",
         values=filters.values,
         clauses={"where": where(filters, OF_LETTERS)},
@@ -54,11 +54,11 @@ def _all(filters: Filters) -> Asked:
     )
 
 
-def _one(letter: str) -> Asked:
+def _one(letter: str) -> ListQuery:
     async def is_absent(reader: Reader) -> None:
         await _no_such_letter(reader, letter)
 
-    return Asked(
+    return ListQuery(
         statement="dead_letter",
         values={"letter": letter},
         noun="",

@@ -23,13 +23,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from imagedrift_cli import cells, database, display, forms, names, queries, tables
+from imagedrift_cli.cells import Row
 from imagedrift_cli.database import PORTION, Portion, Reader
 from imagedrift_cli.display import Display
 from imagedrift_cli.failures import Unusable
 from imagedrift_cli.filters import Filters
 from imagedrift_cli.narrowing import narrowing
 from imagedrift_cli.output import AT_FIRST, Output
-from imagedrift_cli.tables import Row
 
 Before = Callable[[Reader], Awaitable[Sequence[str]]]
 
@@ -58,7 +58,7 @@ class Total(Struct, frozen=True):
     is_exact: bool = True
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class ListQuery(Struct, frozen=True, kw_only=True):
     """A question: a named statement, its clauses and values, and what a table shows of it."""
 
     statement: str
@@ -90,7 +90,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Makes the source of remarks on the rows."""
 
 
-def answer(asked: Asked, output: Output) -> int:
+def answer(asked: ListQuery, output: Output) -> int:
     """Ask, show the answer, and return how many rows there are."""
     text = queries.composed(asked.statement, **asked.clauses)
     if output.form == "sql":
@@ -104,7 +104,7 @@ def write(text: str, seen: Display) -> None:
     click.echo(text if seen.is_terminal else text.encode(), nl=False)
 
 
-async def _answer(asked: Asked, text: str, output: Output, seen: Display) -> int:
+async def _answer(asked: ListQuery, text: str, output: Output, seen: Display) -> int:
     limit = output.limit
     if limit is None and _is_laid_out(output, seen) and not asked.as_records:
         limit = AT_FIRST
@@ -142,7 +142,7 @@ def _keep(spool: IO[str], text: str) -> None:
         ) from error
 
 
-async def _narrowed(reader: Reader, asked: Asked) -> tuple[Asked, str]:
+async def _narrowed(reader: Reader, asked: ListQuery) -> tuple[ListQuery, str]:
     """Add the filters that the texts imply."""
     found = await narrowing(reader, asked.filters)
     if found.condition:
@@ -155,7 +155,7 @@ async def _narrowed(reader: Reader, asked: Asked) -> tuple[Asked, str]:
     return asked, queries.composed(asked.statement, **asked.clauses)
 
 
-async def _quickest(reader: Reader, asked: Asked, text: str, limit: int | None) -> str:
+async def _quickest(reader: Reader, asked: ListQuery, text: str, limit: int | None) -> str:
     """Choose the statement that has the first rows kept, where these are as many as are wanted."""
     if not asked.first or not limit or limit > AT_FIRST or asked.filters.is_set:
         return text
@@ -164,7 +164,7 @@ async def _quickest(reader: Reader, asked: Asked, text: str, limit: int | None) 
 
 
 async def _written(
-    reader: Reader, asked: Asked, text: str, limit: int | None, output: Output, seen: Display
+    reader: Reader, asked: ListQuery, text: str, limit: int | None, output: Output, seen: Display
 ) -> AsyncIterator[tuple[Sequence[Row], str]]:
     """Read the rows in portions, each with its written form. Raises `NotFound`."""
     sql, arguments = queries.positional(_limited(text, limit), asked.values)
@@ -188,7 +188,7 @@ def _is_laid_out(output: Output, seen: Display) -> bool:
     return output.form == "table" and seen.is_terminal
 
 
-async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
+async def _explain_none(asked: ListQuery, reader: Reader, first: Portion) -> None:
     """Name the missing object, where no row shows that it exists. Raises `NotFound`."""
     if not first.rows or asked.is_summary or asked.filters.has_alternatives:
         await names.check_filters(reader, asked.filters, is_free=asked.has_free_text)
@@ -196,7 +196,7 @@ async def _explain_none(asked: Asked, reader: Reader, first: Portion) -> None:
         await asked.if_none(reader)
 
 
-def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> forms.Writer:
+def _writer(asked: ListQuery, first: Portion, output: Output, seen: Display) -> forms.Writer:
     """Make the writer of the rows; for a terminal it depends on the first ones."""
     return forms.Writer(
         "records" if asked.as_records and _is_laid_out(output, seen) else output.form,
@@ -207,7 +207,7 @@ def _writer(asked: Asked, first: Portion, output: Output, seen: Display) -> form
     )
 
 
-async def _counted(reader: Reader, asked: Asked, text: str, here: int) -> Total:
+async def _counted(reader: Reader, asked: ListQuery, text: str, here: int) -> Total:
     """Count the rows that there are without a limit, as far as that is quick."""
     if asked.summary and not asked.filters.is_set:
         [fleet] = await reader.named("status")
@@ -219,7 +219,7 @@ async def _counted(reader: Reader, asked: Asked, text: str, here: int) -> Total:
     return Total(min(int(row["n"]), most), is_exact=row["n"] <= most)
 
 
-def _total(asked: Asked, here: int, total: Total, output: Output, seen: Display) -> list[str]:
+def _total(asked: ListQuery, here: int, total: Total, output: Output, seen: Display) -> list[str]:
     """Say how many rows there are, where somebody looks or some are missing."""
     number = counted(total.rows, asked.noun)
     if not total.is_exact:

@@ -13,7 +13,7 @@ from imagedrift_cli.database import database_url, reach
 from imagedrift_cli.database_failures import CONNECT_WITHIN_S, unusable
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_ingest import commands
-from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_ingest.adapters.postgres import migrations, schema_check
 from imagedrift_ingest.core.retention import MOST_DAYS, Retention
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_ingest.usecases.maintain import StepsFailed
@@ -61,7 +61,7 @@ def maintain() -> None:
         click.echo(f"{count:>8} {name.replace('_', ' ')}")
 
 
-async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
+async def _maintain(dsn: str, keep: Retention) -> commands.MaintenanceResult:
     """Do all maintenance, on a database of this schema alone."""
     logs.configure(
         "imagedrift", "console", least=logging.CRITICAL
@@ -69,7 +69,7 @@ async def _maintain(dsn: str, keep: Retention) -> commands.Maintained:
     await reach(dsn)
     connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S)
     try:
-        await migrations.check(connection)
+        await schema_check.check(connection)
     finally:
         await connection.close()
     return await commands.maintain(dsn, keep)

@@ -5,16 +5,14 @@ id on two sites: all are meant then, and it is said how to choose one.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from imagedrift_cli import queries
+from imagedrift_cli.cells import Row
 from imagedrift_cli.database import Reader
 from imagedrift_cli.failures import BadUsage, NotFound, nearest
 from imagedrift_cli.filters import Filters
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
-
-Row = dict[str, Any]
 
 
 def canonical(text: str) -> str:

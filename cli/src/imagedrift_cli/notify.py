@@ -71,7 +71,7 @@ def _test(route: MessageRoute, page: str) -> None:
 def _show(routes: Sequence[MessageRoute], page: str) -> None:
     try:
         made, strange = asyncio.run(_previewed(database_url(), routes, page))
-    except commands.DatabaseAway as error:
+    except commands.DatabaseUnreachable as error:
         raise Unusable(f"the database (DATABASE_URL): {error}") from error
     for each in made:
         click.echo(f"== {each.route}: {each.content.title}\n{each.content.body}\n")

@@ -12,7 +12,7 @@ from imagedrift_cli.database import Reader
 from imagedrift_cli.exits import Exit
 from imagedrift_cli.filter_options import filtered
 from imagedrift_cli.filters import OF_HOSTS, Filters, Scope, where
-from imagedrift_cli.listing import Asked
+from imagedrift_cli.listing import ListQuery
 from imagedrift_cli.output import Output, shown
 from imagedrift_cli.version_remarks import on_version
 
@@ -30,7 +30,7 @@ def status(filters: Filters, output: Output) -> None:
     """How the fleet is: hosts, images and their verdicts, or what filters leave of them."""
     within = filters.is_set
     clauses = {"where": where(filters, OF_COMPARISONS), **_hosts(filters)}
-    asked = Asked(
+    asked = ListQuery(
         statement="status_within" if within else "status",
         values=filters.values,
         clauses=clauses if within else {},
@@ -65,7 +65,7 @@ def outdated(filters: Filters, output: Output, exit_code: bool) -> None:
 
     TEXT has to be in the reference or the host's name.
     """
-    asked = Asked(
+    asked = ListQuery(
         statement="outdated",
         values=filters.values,
         clauses={"where": where(filters, OF_COMPARISONS)},
@@ -91,7 +91,7 @@ def unknown(filters: Filters, output: Output) -> None:
     TEXT has to be in the reference, the host's name or the error.
     """
     scope = replace(OF_COMPARISONS, texts=(*OF_COMPARISONS.texts, "error"))
-    asked = Asked(
+    asked = ListQuery(
         statement="unknown",
         values=filters.values,
         clauses={"where": where(filters, scope, "verdict = 'unknown'")},
@@ -115,7 +115,7 @@ def images(filters: Filters, output: Output) -> None:
     """
     within = [kind for kind in filters.kinds if kind != "registry"]
     scope = replace(OF_COMPARISONS, texts=("reference",)) if within else OF_REFERENCES
-    asked = Asked(
+    asked = ListQuery(
         statement="images_within" if within else "images",
         values=filters.values,
         clauses={"where": where(filters, scope)},
@@ -145,7 +145,7 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
         await names.find_image(reader, named)
         return ()
 
-    asked = Asked(
+    asked = ListQuery(
         statement="image",
         values=values,
         clauses={"where": where(filters, OF_REFERENCES, condition)},
@@ -164,13 +164,13 @@ def image(reference: str, filters: Filters, output: Output, hosts: bool) -> None
     listing.answer(asked, output)
 
 
-def _within_hosts(asked: Asked, compared: dict[str, str]) -> Asked:
+def _within_hosts(asked: ListQuery, compared: dict[str, str]) -> ListQuery:
     """Ask for an image as the filtered hosts alone have it."""
     brief = [name for name in asked.brief if name != "remote_version=version"]
     return replace(asked, statement="images_within", clauses=compared, brief=brief)
 
 
-def _on_hosts(asked: Asked, compared: dict[str, str]) -> Asked:
+def _on_hosts(asked: ListQuery, compared: dict[str, str]) -> ListQuery:
     """Ask for the hosts that have an image."""
     return replace(
         asked,
@@ -187,7 +187,7 @@ def _on_hosts(asked: Asked, compared: dict[str, str]) -> Asked:
 @filtered()
 def registries(filters: Filters, output: Output) -> None:
     """Show the limits of each registry, the requests that are left, and its block."""
-    asked = Asked(
+    asked = ListQuery(
         statement="registries",
         values=filters.values,
         clauses={"where": where(filters, OF_REGISTRIES)},
@@ -205,7 +205,7 @@ def registries(filters: Filters, output: Output) -> None:
 @filtered()
 def errors(filters: Filters, output: Output) -> None:
     """References whose last check failed, and why; those on most hosts first."""
-    asked = Asked(
+    asked = ListQuery(
         statement="errors",
         values=filters.values,
         clauses={"where": where(filters, OF_ERRORS)},

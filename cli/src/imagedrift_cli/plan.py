@@ -12,14 +12,14 @@ import click
 from msgspec import Struct
 
 from imagedrift_cli import display, listing, names, plan_formats, queries
+from imagedrift_cli.cells import Row
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage, NotFound
 from imagedrift_cli.filter_options import filtered
 from imagedrift_cli.filters import OF_REFERENCE, Filters, Scope, where
-from imagedrift_cli.listing import Asked
+from imagedrift_cli.listing import ListQuery
 from imagedrift_cli.output import Output, shown
 from imagedrift_cli.plan_formats import COLUMNS, FORMATS, PlanFormat
-from imagedrift_cli.tables import Row
 
 STATES: Final = ("waiting", "done", "silent", "regressed")
 NAMED: Final = "reference = ANY (:references::text[])"
@@ -154,7 +154,7 @@ def plans(filters: Filters, output: Output, plan_id: int | None, state: str | No
         if not await reader.ask("SELECT FROM ops.plans WHERE plan_id = $1", plan_id):
             raise NotFound("plan", str(plan_id), (), "see `imagedrift plans`")
 
-    asked = Asked(
+    asked = ListQuery(
         statement="plan_hosts",
         values=filters.values | {"plan_id": plan_id, "state": state},
         clauses={"where": where(filters, OF_PLANNED, *conditions)},
@@ -167,10 +167,10 @@ def plans(filters: Filters, output: Output, plan_id: int | None, state: str | No
     listing.answer(asked, output)
 
 
-def _all_plans(filters: Filters) -> Asked:
+def _all_plans(filters: Filters) -> ListQuery:
     chosen = where(filters, OF_PLANNED)
     inside = f"{RINGS_OF_HOSTS}\n{chosen}"
-    return Asked(
+    return ListQuery(
         statement="plans",
         values=filters.values,
         clauses={"where": f"WHERE (plan_id, ring) IN (\n{inside})" if chosen else ""},

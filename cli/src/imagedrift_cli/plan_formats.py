@@ -19,9 +19,9 @@ from itertools import accumulate, groupby
 from typing import Final, Literal, assert_never
 
 from imagedrift_cli import cells, forms, tables
+from imagedrift_cli.cells import Row
 from imagedrift_cli.display import Display
 from imagedrift_cli.failures import BadUsage
-from imagedrift_cli.tables import Row
 
 PlanFormat = Literal["table", "json", "ansible", "compose"]
 FORMATS: Final[tuple[PlanFormat, ...]] = ("table", "json", "ansible", "compose")
@@ -41,7 +41,7 @@ TEMPLATE: Final = re.compile(r"\{[{%#]")
 HOSTNAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 
 
-class Untrusted(str):
+class UntrustedText(str):
     """A text that a host tells of itself."""
 
     __slots__ = ()
@@ -96,7 +96,7 @@ def as_ansible(rows: Sequence[Row], rings: int = 0) -> str:
         told = hosts.setdefault(name, _variables(row, name))
         images = told["imagedrift_images"]
         assert isinstance(images, list)
-        containers = [Untrusted(each) for each in row["containers"] or ()]
+        containers = [UntrustedText(each) for each in row["containers"] or ()]
         told_of = {"reference": row["reference"], "digest": row["digest"]}
         images.append({**told_of, "containers": containers})
     return _for_ansible({"all": {"children": groups}})
@@ -143,11 +143,11 @@ def _for_ansible(inventory: object) -> str:
             """Write a value that is there twice in full."""
             return True
 
-    def write(dumper: Dumper, text: Untrusted) -> yaml.Node:
+    def write(dumper: Dumper, text: UntrustedText) -> yaml.Node:
         tag = "!unsafe" if TEMPLATE.search(text) else "tag:yaml.org,2002:str"
         return dumper.represent_scalar(tag, str(text))
 
-    Dumper.add_representer(Untrusted, write)
+    Dumper.add_representer(UntrustedText, write)
     return str(yaml.dump(inventory, Dumper=Dumper, sort_keys=False, width=1_000_000))
 
 

@@ -1,16 +1,13 @@
 """Remarks on rows: which of their hosts are silent or degraded, and what was refused of them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
-from imagedrift_cli.cells import duration
+from imagedrift_cli.cells import Row, duration
 from imagedrift_cli.database import Reader
 from imagedrift_cli.filters import OF_HOSTS, OF_LETTERS, Filters, where
 from imagedrift_cli.listing import Remarks, counted, noted
-
-Row = dict[str, Any]
 
 MOST_NAMED = 3
 

@@ -14,7 +14,7 @@ def end_as_by_ctrl_c() -> None:
     signal.signal(signal.SIGTERM, heard)
 
 
-def asked() -> asyncio.Event:
+def stop_event() -> asyncio.Event:
     """Return an event that each signal sets from now on, in place of interrupting the work.
 
     So does the end of the terminal, unless the command is to outlive it, as by `nohup`.

@@ -12,9 +12,8 @@ import click
 from rich.cells import cell_len
 
 from imagedrift_cli import cells
+from imagedrift_cli.cells import Row
 from imagedrift_cli.display import Display
-
-Row = dict[str, Any]
 
 GAP: Final = 2
 HUB: Final = "docker.io/"
@@ -73,7 +72,7 @@ class Table:
         if display.width is not None:
             gap, widths = _fit((self._elastic, self._last), widths, display.width)
             if texts and _wide(widths, gap) > display.width:
-                return self._told(texts)
+                return self._as_lines(texts)
             told = _shortened(told, widths, display)
         self._least = widths
         lines = [_line(each, widths, gap, display) for each in told]
@@ -81,7 +80,7 @@ class Table:
             lines = _coloured(lines, rows, self._columns, widths, gap, header=header)
         return lines
 
-    def _told(self, texts: Sequence[Sequence[str]]) -> list[str]:
+    def _as_lines(self, texts: Sequence[Sequence[str]]) -> list[str]:
         """Tell each row in lines of its own, where no line has room for all of its columns."""
         display = self._display
         heads = max(map(cells.width, self._headings))

@@ -48,7 +48,7 @@ async def _watch(values: SharedSettings, interval: float, *, once: bool) -> None
         if once:
             await _look(reader, nats, "")
             return
-        stop = signals.asked()
+        stop = signals.stop_event()
         while not stop.is_set():
             await _look(reader, nats, CLEARED)
             try:

@@ -123,7 +123,7 @@ async def _watch(
         up_home.remember(home, Ports(stack.postgres.port, stack.nats.port, page_port))
         with console.status("starting the services"):
             address = await _start(stack, services, values.routes, page_port)
-        stop = signals.asked()
+        stop = signals.stop_event()
         click.echo(
             f"pages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}\n"
             f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}"

@@ -76,7 +76,9 @@ def locked(home: Path) -> Iterator[None]:
     """Keep every other `up` out of the folder. Raises `Unusable`, naming the one that runs."""
     with (home / LOCK).open("r+") as file:
         if not _lock(file):
-            raise Unusable(f"already running in {home}: {_told(home)}; `imagedrift down` stops it")
+            raise Unusable(
+                f"already running in {home}: {_running_servers(home)}; `imagedrift down` stops it"
+            )
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -121,7 +123,7 @@ def remember(home: Path, chosen: Ports) -> None:
     (home / PORTS).write_bytes(msgspec.json.encode(chosen))
 
 
-def _told(home: Path) -> str:
+def _running_servers(home: Path) -> str:
     pid = (home / LOCK).read_text().strip()
     address = _remembered(home)
     if not address.postgres:

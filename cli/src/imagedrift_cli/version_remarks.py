@@ -1,12 +1,10 @@
 """Remarks on one image: the version that hosts run and would get, what is newer, and its base."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
+from imagedrift_cli.cells import Row
 from imagedrift_cli.database import Reader
 from imagedrift_cli.listing import Remarks, noted
-
-Row = dict[str, Any]
 
 STEPS = ("patch", "minor", "major")
 
@@ -36,7 +34,7 @@ class _Version:
     def lines(self) -> list[str]:
         """Name its version and the newer ones, as far as they are known."""
         others = self._others.lines() if self._others else []
-        line = told(self._known, self._runs, self._gets) if self._has_rows else ""
+        line = sentence_of(self._known, self._runs, self._gets) if self._has_rows else ""
         lines = [line] if line else []
         if self._replaced:
             lines.append(f"built on {' and '.join(sorted(self._replaced))}, which was replaced")
@@ -55,7 +53,7 @@ def on_version(
     return remarking
 
 
-def told(known: Row | None, runs: set[str], gets: set[str]) -> str:
+def sentence_of(known: Row | None, runs: set[str], gets: set[str]) -> str:
     """Put the known versions into words; empty where none is known."""
     runs = runs or ({known["version"]} if known else set())
     parts = [f"runs {' and '.join(sorted(runs))}"] if runs else []

@@ -5,7 +5,7 @@ import click
 from imagedrift_cli import listing
 from imagedrift_cli.filter_options import filtered
 from imagedrift_cli.filters import Filters, Scope, where
-from imagedrift_cli.listing import Asked
+from imagedrift_cli.listing import ListQuery
 from imagedrift_cli.output import Output, shown
 
 BEHIND = "behind > 0"
@@ -22,7 +22,7 @@ def versions(filters: Filters, output: Output, behind: bool) -> None:
     A version is shown as newer once its registry has told that it is another image. A reference is
     behind by at least as many versions as are told. TEXT has to be in the reference.
     """
-    asked = Asked(
+    asked = ListQuery(
         statement="versions",
         values=filters.values,
         clauses={"where": where(filters, OF_VERSIONS, *([BEHIND] if behind else []))},

@@ -18,12 +18,12 @@ from typing import Final
 import click
 
 from imagedrift_cli import cells, changes, display, forms, listing, names, signals
+from imagedrift_cli.cells import Row
 from imagedrift_cli.database import Reader, database_url
 from imagedrift_cli.failures import BadUsage, Unusable
 from imagedrift_cli.filter_options import filtered
 from imagedrift_cli.filters import OF_A_HOST, Filters, Scope, where
 from imagedrift_cli.output import Output, shown
-from imagedrift_cli.tables import Row
 from imagedrift_runtime import clock, settings
 from imagedrift_runtime.common_settings import CommonSettings
 from imagedrift_runtime.nats import bus
@@ -148,7 +148,7 @@ class Watch:
         async with bus.connect(
             values.nats_url, "imagedrift-watch", within_s=CONNECT_WITHIN_S, **values.nats
         ) as nats:
-            stop, news = signals.asked(), asyncio.Event()
+            stop, news = signals.stop_event(), asyncio.Event()
 
             async def hear(_subject: str, _payload: bytes) -> None:
                 news.set()

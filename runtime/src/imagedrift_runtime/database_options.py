@@ -15,7 +15,7 @@ from imagedrift_runtime import urls
 from imagedrift_runtime.settings import SettingsFault
 
 T = TypeVar("T")
-Connect = Callable[..., Awaitable[T]]
+ConnectDatabase = Callable[..., Awaitable[T]]
 
 TARGETS: Final = "any, primary, standby, read-write, read-only, prefer-standby"
 _UNDEFINED_OBJECT: Final = "42704"
@@ -40,7 +40,7 @@ def option_fault(error: BaseException) -> str:
     return told
 
 
-async def check_options(connect: Connect[object], *addresses: str) -> None:
+async def check_options(connect: ConnectDatabase[object], *addresses: str) -> None:
     """Have the driver read addresses, and the variables. Raises `SettingsFault`."""
     for address in addresses:
         try:
@@ -51,7 +51,7 @@ async def check_options(connect: Connect[object], *addresses: str) -> None:
                 raise SettingsFault([describe_fault(address, fault)]) from error
 
 
-async def connected(connect: Connect[T], address: str, **options: Any) -> T:
+async def connected(connect: ConnectDatabase[T], address: str, **options: Any) -> T:
     """Connect. Raises `WrongOption` for a wrong option, and what `connect` raises for the rest."""
     try:
         return await connect(address, **options)

@@ -22,7 +22,7 @@ from imagedrift_runtime.health import Health
 
 CALLER_WITHIN_S = 5.0
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @asynccontextmanager
@@ -55,8 +55,8 @@ class _Quiet(WSGIRequestHandler):
         """Log nothing: probes come every few seconds."""
 
 
-def _application(health: Health) -> Application:
-    numbers: Application = make_wsgi_app()
+def _application(health: Health) -> WsgiApplication:
+    numbers: WsgiApplication = make_wsgi_app()
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

@@ -1,5 +1,6 @@
-"""Imports of a library without the parts of it that we do not use."""
+"""Imports without the parts of a library that we do not use, and without looking for garbage."""
 
+import gc
 import ssl
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,21 @@ def hide_module(module: str) -> Iterator[None]:
             del sys.modules[module]
         else:
             sys.modules[module] = loaded
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Import meanwhile what a process needs for its life: its modules are never taken for garbage.
+
+    Else the collector looks through them after every few hundred new objects, a twentieth of a
+    start, and later once more whenever it looks through all.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

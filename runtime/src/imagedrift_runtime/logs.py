@@ -5,8 +5,8 @@ written, however deep it is. A traceback is plain: structlog's own choice, where
 shows the values of local variables, passwords among them. What a terminal would act on is escaped,
 as events tell what hosts and registries said: JSON does so by itself.
 
-structlog is imported here alone, without rich, which it loads where that is installed: 4 MB in an
-agent that has 40, for tracebacks that we do not use.
+structlog is imported here alone, without what it loads where that is installed and we do not use:
+rich, for tracebacks, is 4 MB in an agent that has 40; greenlet is for programs of threads.
 """
 
 import io
@@ -17,7 +17,7 @@ from typing import Any, Literal, TextIO
 
 from imagedrift_runtime.import_guard import hide_module
 
-with hide_module("rich"):
+with hide_module("rich"), hide_module("greenlet"):
     import structlog
 
 Format = Literal["auto", "console", "json"]

@@ -83,5 +83,5 @@ class Periodic:
             log.exception("work.failed", work=name)
             self._works.failed(name, f"{type(error).__name__}: {error}", every_s)
             return False
-        self._works.done(name)
+        self._works.mark_done(name)
         return True

@@ -8,7 +8,6 @@ that hangs, is left behind `EXIT_WITHIN_S` later: nothing acknowledged is lost b
 SIGHUP sets `Process.reload`, which asks a service to read its files again.
 """
 
-import argparse
 import asyncio
 import os
 import signal
@@ -74,7 +73,8 @@ def run(
     argv: list[str] | None = None,
 ) -> int:
     """Run `start` as the service `service` until it returns; the exit code."""
-    _arguments(service, kind, about).parse_args(argv)
+    if words := sys.argv[1:] if argv is None else argv:
+        _read_words(words, service, kind, about)
     try:
         values = settings.load(kind)  # type: ignore[type-var]  # a Struct by convention
     except settings.SettingsFault as fault:
@@ -154,7 +154,10 @@ def _leave_within(seconds: float) -> None:
     timer.start()
 
 
-def _arguments(service: str, kind: type[C], about: str) -> argparse.ArgumentParser:
+def _read_words(words: list[str], service: str, kind: type[C], about: str) -> None:
+    """Give help, or the version, and exit; refuse any other word."""
+    import argparse  # noqa: PLC0415 - a service starts without words
+
     rows = settings.describe(kind)  # type: ignore[arg-type]  # a Struct by convention
     listed = "\n".join(
         f"  {name}\n      {text} (default: {default})" for name, default, text in rows
@@ -166,4 +169,4 @@ def _arguments(service: str, kind: type[C], about: str) -> argparse.ArgumentPars
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"{service} {version(service)}")
-    return parser
+    parser.parse_args(words)

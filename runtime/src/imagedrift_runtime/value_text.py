@@ -82,5 +82,5 @@ def duration(value: timedelta) -> str:
     """Say a duration in its two largest units: ``3 d 4 h``."""
     seconds = int(value.total_seconds())
     units = [("d", seconds // 86_400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60)]
-    said = [f"{amount} {unit}" for unit, amount in units if amount]
-    return " ".join(said[:2]) or f"{seconds} s"
+    parts = [f"{amount} {unit}" for unit, amount in units if amount]
+    return " ".join(parts[:2]) or f"{seconds} s"

@@ -2,7 +2,7 @@
 
     works = Works(process.health, clock)
     works.begin("plan", every_s=0.5)
-    works.done("plan")
+    works.mark_done("plan")
     works.failed("plan", "TimeoutError: …", every_s=0.5)
 
 A failure now and then is counted and goes by. What has not succeeded for `PERIODS` of its periods,
@@ -35,7 +35,7 @@ class Works:
         metrics.work_failures.begin(work=work)
         metrics.work_done.set(self._clock.now().timestamp(), work=work)
 
-    def done(self, work: str) -> None:
+    def mark_done(self, work: str) -> None:
         """Say that it was done."""
         metrics.work_done.set(self._clock.now().timestamp(), work=work)
         self._failing_since.pop(work, None)

@@ -68,7 +68,7 @@ class ChildProcess:
         self.name = name
         self.log = log
         self._process = process
-        _living.add(self)
+        _running_children.add(self)
 
     @classmethod
     def spawn(
@@ -190,11 +190,11 @@ def _die_with_parent(how: signal.Signals) -> Callable[[], None] | None:
 
 
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
-_living: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
+_running_children: weakref.WeakSet[ChildProcess] = weakref.WeakSet()
 
 
 @atexit.register
 def _end_the_rest() -> None:
-    for child in list(_living):
+    for child in list(_running_children):
         if child.exit_code is None:
             child.kill()

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from imagedrift_sandbox.free_port import LOOPBACK
 
-Fault = Literal["", "hangs", "nonsense", "fails", "hangs up"]
+EngineBehaviour = Literal["", "hangs", "nonsense", "fails", "hangs up"]
 
 _EVENTS_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -55,7 +55,7 @@ class ScriptedEngine:
         self.host = host
         """The value of DOCKER_HOST."""
         self.answers: dict[str, Any] = {}
-        self.fault: Fault = ""
+        self.fault: EngineBehaviour = ""
         self.asked: list[str] = []
         """Every target that was asked for, in order, with its API version and query."""
         self.headless: set[asyncio.StreamWriter] = set()

@@ -103,8 +103,8 @@ def run_program(
         extra_groups=account.groups,
     )
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()
-        raise ProgramError(f"{Path(command[0]).name} ended with {done.returncode}: {said}")
+        output = (done.stderr or done.stdout).strip()
+        raise ProgramError(f"{Path(command[0]).name} ended with {done.returncode}: {output}")
     return done.stdout
 
 

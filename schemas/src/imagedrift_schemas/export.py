@@ -67,8 +67,8 @@ def _explain(component: dict[str, Any], struct: type[Struct]) -> None:
     component["description"] = summary_of(struct)
     fields = component["properties"]
     for facts in facts_of(struct):
-        said = constrained(fields[facts.name], struct, facts.name)
-        fields[facts.name] = {**said, "description": facts.meaning}
+        schema = constrained(fields[facts.name], struct, facts.name)
+        fields[facts.name] = {**schema, "description": facts.meaning}
     if {"registry", "repository"} <= fields.keys():
         component.update(DOCKER_HUB_IN_FULL)
 

@@ -17,7 +17,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 METADATA: Final = frozenset(
     map(
@@ -77,14 +77,14 @@ def metadata_fault(text: str) -> str:
     return "is the metadata service of a cloud"
 
 
-def _parsed(text: str) -> Address | None:
+def _parsed(text: str) -> IpAddress | None:
     try:
         return ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
 
 
-def _fault(address: Address) -> str:
+def _fault(address: IpAddress) -> str:
     if address.is_loopback:
         return "is a loopback address"
     if address.is_link_local:
@@ -96,7 +96,7 @@ def _fault(address: Address) -> str:
     return "" if _is_public(address) else "is a private or reserved address"
 
 
-def _is_public(address: Address) -> bool:
+def _is_public(address: IpAddress) -> bool:
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global
     if address.ipv4_mapped or address in _NAT64:
@@ -104,7 +104,7 @@ def _is_public(address: Address) -> bool:
     return address in _GLOBAL_UNICAST and address.is_global and address not in _DOCUMENTATION
 
 
-def _inside(address: Address) -> Iterator[ipaddress.IPv4Address]:
+def _inside(address: IpAddress) -> Iterator[ipaddress.IPv4Address]:
     """Return the IPv4 addresses that an IPv6 address leads to, in every form that has one."""
     if isinstance(address, ipaddress.IPv4Address):
         return

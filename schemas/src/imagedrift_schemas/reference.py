@@ -50,10 +50,8 @@ from imagedrift_schemas.registry_name import (
 
 _OFFICIAL: Final = "library/"
 _DEFAULT_TAG: Final = "latest"
-
 _MAX_TEXT: Final = 1024
-_REMEMBERED: Final = 16_384
-"""References: with the longest texts some 20 MB."""
+_REMEMBERED: Final = 16_384  # references: with the longest texts some 20 MB
 _MAX_PATH: Final = 255
 
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
@@ -76,8 +74,7 @@ _NO_ALIAS: Final = (
 CANONICAL_REGISTRY: Final = rf"(?=[^/]{{1,255}}(?:/|$)){_ONE_CASE}{_NO_ALIAS}(?:{DOMAIN.pattern})"
 CANONICAL_REPOSITORY: Final = rf"(?=[^:@]{{1,255}}(?:[:@]|$)){_PATH.pattern}"
 TAG: Final = _TAG.pattern
-IN_FULL: Final = r"(?!docker\.io/[^/]*$)"
-"""A repository of Docker Hub has its `library/`."""
+IN_FULL: Final = r"(?!docker\.io/[^/]*$)"  # a repository of Docker Hub has its `library/`
 # Whatever stands before the last `@` may be a password, unless a digest follows.
 _CREDENTIALS: Final = re.compile(r".*@(?!sha[0-9]+|md5)", re.DOTALL | re.IGNORECASE)
 
@@ -249,5 +246,9 @@ def _check_grammar(text: str, domain: str, path: str, tag: str | None, digest: s
 
 def _refused(text: str, why: str) -> BadReference:
     """Make the error; it never repeats a possible password before an `@`."""
-    shown = _CREDENTIALS.sub("***@", text[:_MAX_TEXT])
+    told = text[:_MAX_TEXT]
+    found = _CREDENTIALS.match(
+        told
+    )  # at the start alone: looked for anywhere it takes a millisecond
+    shown = f"***@{told[found.end() :]}" if found else told
     return BadReference(f"reference {shown[:160]!a}: {why}")

@@ -43,7 +43,7 @@ def _key_lines(lines: list[str]) -> dict[KeyPath, int]:
 
 
 def _statement(lines: list[str], start: int) -> tuple[Mapping[str, Any], int]:
-    """Parse the statement that begins on a line; what it sets, and where the next one begins."""
+    """Parse the statement that begins on a line, and return its values and the line after it."""
     for end in range(start + 1, min(start + MOST_LINES, len(lines)) + 1):
         try:
             return tomllib.loads("\n".join(lines[start:end]) + "\n"), end

@@ -30,15 +30,15 @@ START_S: Final = 8.0
 """What a busy machine takes to start a process, and to store a few rows."""
 ANSWERS: Final = f"KV_{subjects.BUCKET_DIGESTS}"
 SESSION_ENDS_S: Final = STATEMENT_TIMEOUT_MS / 1000
-GATE: Final = 4712
+LOCK_KEY: Final = 4712
 HOLD: Final = f"""
 CREATE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock({GATE});
+  PERFORM pg_advisory_xact_lock({LOCK_KEY});
   RETURN OLD;
 END $$;
 CREATE TRIGGER held BEFORE DELETE ON fleet.outbox FOR EACH ROW EXECUTE FUNCTION public.hold();
-SELECT pg_advisory_lock({GATE});
+SELECT pg_advisory_lock({LOCK_KEY});
 """
 HELD: Final = """
 SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted
@@ -114,10 +114,10 @@ async def test_a_change_that_a_killed_process_published_is_published_once(
         published = await changes(agents)
         await connection.execute(HOLD)
         await agents.answers(answer(version=2))
-        await until(lambda: connection.fetch(HELD, GATE), what="the mark is held")
+        await until(lambda: connection.fetch(HELD, LOCK_KEY), what="the mark is held")
         first.kill()
         killed = time.monotonic()
-        await connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({HELD}) AS h", GATE)
+        await connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({HELD}) AS h", LOCK_KEY)
         await connection.execute("DROP TRIGGER held ON fleet.outbox")
         async with ServiceProcess.start(script, environment, log=log):
             await until(lambda: is_empty(connection), what="nothing waits to be published")

@@ -4,9 +4,12 @@ About order, which is the same with every database.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
+from imagedrift_ingest.adapters.jetstream.streams import reset_consumers
+from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats import provision
 from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
@@ -14,6 +17,7 @@ from imagedrift_schemas import subjects
 from support.ingest import NGINX, Fleet, Operator, answer, digest, image, ingest
 from support.nats_backup import back_up, restore
 from support.nats_client import jetstream
+from support.polling import until
 from support.postgres import NEWEST
 
 pytestmark = pytest.mark.parametrize("model", [NEWEST], indirect=True)
@@ -88,3 +92,32 @@ async def test_what_is_said_after_a_stream_went_back_counts(
             remote_digest=digest((NGINX, 4)),
             verdict="current",
         )
+
+
+async def test_a_backup_that_is_older_than_the_database_replaces_nothing(
+    postgres: PostgresServer, fresh_nats: NatsServer, agents: Fleet, operator: Operator
+) -> None:
+    """A restored stream that is read from its start takes no host and no tag back."""
+    async with ingest(postgres.dsn(), fresh_nats.url):
+        await agents.has("h", image(version=1))
+        await agents.answers(answer(version=1, checked_at=now()))
+        await operator.sees(NGINX, verdict="current", remote_digest=digest((NGINX, 1)))
+        again = await restore_backup(agents)
+        await agents.has("h", image(version=2))
+        await agents.answers(answer(version=2, checked_at=now()))
+        await operator.sees(NGINX, verdict="current", remote_digest=digest((NGINX, 2)))
+    await again()
+    await reset_consumers(agents.bus)
+
+    async with ingest(postgres.dsn(), fresh_nats.url):
+        for stream in STREAMS:
+            await until(partial(is_read, agents, stream), what=f"{stream} is read")
+        [row] = await operator.ask("SELECT remote_digest, local_digests FROM ops.comparisons")
+    assert row["remote_digest"] == digest((NGINX, 2))
+    assert row["local_digests"] == [*image(version=2).repo_digests]
+
+
+async def is_read(agents: Fleet, stream: str) -> bool:
+    """Tell whether ingest has read all of a stream."""
+    lag = await agents.bus.lag(stream, subjects.CONSUMER_INGEST)
+    return not lag.pending and not lag.in_flight

@@ -8,7 +8,7 @@ from pathlib import Path
 from imagedrift_runtime.nats.topology import ACK_WAIT_S
 from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry, TagPaging
+from imagedrift_sandbox.registry import Fault, RouteKind, SandboxRegistry, TagPaging
 from imagedrift_sandbox.registry.faults import latency
 from imagedrift_schemas import subjects
 from imagedrift_schemas.v1 import Found
@@ -74,7 +74,7 @@ async def test_killed_paused_and_new_replicas_lose_no_question(
 
 def is_listed(registry: SandboxRegistry, before: int) -> bool:
     """Tell whether tags were asked for once more."""
-    return registry.totals().of(Kind.TAGS) > before
+    return registry.totals().of(RouteKind.TAGS) > before
 
 
 async def test_a_list_is_made_again_when_its_replica_is_killed_or_told_to_stop(
@@ -84,7 +84,7 @@ async def test_a_list_is_made_again_when_its_replica_is_killed_or_told_to_stop(
     async with SandboxRegistry().serving() as registry:
         registry.push_tags("team/app", [f"1.{number}" for number in range(300)])
         registry.tag_paging = TagPaging.QUAY
-        number = registry.misbehave(Fault(kinds=(Kind.TAGS,), after=2, hang=True))
+        number = registry.misbehave(Fault(kinds=(RouteKind.TAGS,), after=2, hang=True))
         toml = trusting(registry.host)
         children: list[ChildProcess] = []
         try:
@@ -94,7 +94,7 @@ async def test_a_list_is_made_again_when_its_replica_is_killed_or_told_to_stop(
                     at.list_tags(registry.reference("team/app", "1.0"), ttl_s=300, within_s=60)
                 )
                 for ending in (ChildProcess.kill, ChildProcess.stop):
-                    asked = registry.totals().of(Kind.TAGS)
+                    asked = registry.totals().of(RouteKind.TAGS)
                     is_asked = partial(is_listed, registry, asked)
                     await until(is_asked, what="the list hangs", within_s=ACK_WAIT_S + START_S)
                     ending(children[-1])

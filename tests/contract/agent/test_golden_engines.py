@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from imagedrift_agent.adapters.engine import Engine
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_sandbox.engine import ScriptedEngine
 from imagedrift_schemas.v1 import LocalImage
 from support.golden_engines import golden_files
@@ -96,7 +96,7 @@ async def test_an_upgraded_engine_is_read_anew(tmp_path: Path) -> None:
 
 def reading(engine: ScriptedEngine) -> Engine:
     """The adapter, on a scripted engine."""
-    return Engine(lambda: Address(path=str(engine.path)))
+    return Engine(lambda: EngineAddress(path=str(engine.path)))
 
 
 def api_version(golden: dict[str, Any]) -> str:

@@ -138,8 +138,8 @@ def test_wrong_options_are_refused(host: Host, tmp_path: Path) -> None:
 
 def checksum(path: Path) -> str:
     """The checksum of a file, as the tool of the host says it."""
-    said = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout
-    return said.split()[0]
+    output = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout
+    return output.split()[0]
 
 
 class Moved(SimpleHTTPRequestHandler):

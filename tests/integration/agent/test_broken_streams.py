@@ -12,7 +12,7 @@ import pytest
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import CallRefused, EngineFault, Late
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_agent.core.records import Event
 from imagedrift_sandbox.engine import Bytes, ScriptedEngine, populate
 from support.agents import EngineHealth, RecordingPublisher, running_agent
@@ -82,7 +82,7 @@ IMPATIENT = EngineLimits(silent_s=1, probe_every_s=1, probes=1)
 async def test_a_live_stream_whose_engine_vanished_ends_with_the_kernels_words() -> None:
     """ETIMEDOUT on an open stream is a broken connection, and no answer that is late."""
     async with VanishingEngine().serving() as engine:
-        source = Engine(lambda: Address(host="127.0.0.1", port=engine.port), IMPATIENT)
+        source = Engine(lambda: EngineAddress(host="127.0.0.1", port=engine.port), IMPATIENT)
         changes = source.changes()
         async with asyncio.timeout(20):
             events = [await anext(changes), await anext(changes)]
@@ -96,7 +96,7 @@ async def test_a_live_stream_whose_engine_vanished_ends_with_the_kernels_words()
 async def test_an_agent_opens_a_stream_again_whose_engine_vanished() -> None:
     """The snapshot that follows has the changes of the meantime."""
     async with VanishingEngine().serving() as engine:
-        source = Engine(lambda: Address(host="127.0.0.1", port=engine.port), IMPATIENT)
+        source = Engine(lambda: EngineAddress(host="127.0.0.1", port=engine.port), IMPATIENT)
         async with running_agent(source, RecordingPublisher(), health=EngineHealth()):
             await until(lambda: engine.opened >= 2, what="the stream is opened again")
 
@@ -114,7 +114,7 @@ async def test_no_redirect_of_an_engine_is_followed(tmp_path: Path, path: str, s
         there = elsewhere.host.replace("tcp://", "http://") + path
         head = f"HTTP/1.1 {status} Elsewhere\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
         engine.answers[path] = Bytes(head.encode())
-        source = Engine(lambda: Address(path=str(engine.path)))
+        source = Engine(lambda: EngineAddress(path=str(engine.path)))
         with pytest.raises(CallRefused, match=str(status)):
             await (source.take() if path != "/events" else anext(source.changes()))
         asked = list(elsewhere.asked)

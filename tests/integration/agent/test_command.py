@@ -28,7 +28,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-async def said(nats_server: NatsServer) -> AsyncIterator[list[Inventory]]:
+async def inventories(nats_server: NatsServer) -> AsyncIterator[list[Inventory]]:
     """Every inventory that is said meanwhile."""
     heard: list[Inventory] = []
 
@@ -94,7 +94,7 @@ def test_help_lists_every_setting() -> None:
 
 
 async def test_everything_that_a_host_is_told_is_said(
-    nats_server: NatsServer, said: list[Inventory], tmp_path: Path
+    nats_server: NatsServer, inventories: list[Inventory], tmp_path: Path
 ) -> None:
     """Site, id, labels of engine and operator, place and interval stand in the inventory."""
     async with ScriptedEngine.serving(tmp_path / "socket") as engine:
@@ -112,11 +112,11 @@ async def test_everything_that_a_host_is_told_is_said(
         }
         log = tmp_path / "log"
         async with ServiceProcess.start("imagedrift-agent", environment, log=log) as agent:
-            await until(lambda: any(each.host == "told" for each in said), "the inventory")
+            await until(lambda: any(each.host == "told" for each in inventories), "the inventory")
             metrics = await agent.metrics()
             code = await agent.stop()
 
-    inventory = next(each for each in said if each.host == "told")
+    inventory = next(each for each in inventories if each.host == "told")
     assert (inventory.site, inventory.hostname) == ("fra1", "web-0001")
     assert inventory.labels == {"rack": "r7", "env": "prod", "owner": "team a"}
     assert inventory.place == "dc1/pve-3/lxc-104"
@@ -128,7 +128,7 @@ async def test_everything_that_a_host_is_told_is_said(
 
 
 async def test_a_list_is_a_source(
-    nats_server: NatsServer, said: list[Inventory], tmp_path: Path
+    nats_server: NatsServer, inventories: list[Inventory], tmp_path: Path
 ) -> None:
     """A host without an engine says what its file lists, and the log says what it does not."""
     file = tmp_path / "images.txt"
@@ -145,17 +145,17 @@ async def test_a_list_is_a_source(
         log=tmp_path / "log",
         arguments=["--source", f"list:{file}"],
     ):
-        await until(lambda: any(each.host == "listed" for each in said), "the inventory")
+        await until(lambda: any(each.host == "listed" for each in inventories), "the inventory")
         file.write_text(f"nginx:1.28@{D1}\n")
         await until(
             lambda: (
-                [i.reference for i in of("listed", said)[-1].images]
+                [i.reference for i in of("listed", inventories)[-1].images]
                 == ["docker.io/library/nginx:1.28"]
             ),
             "the changed file is read",
         )
 
-    first = of("listed", said)[0]
+    first = of("listed", inventories)[0]
     assert [image.reference for image in first.images] == ["docker.io/library/nginx:1.27"]
     assert first.engine == "list"
     refused = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
@@ -163,6 +163,6 @@ async def test_a_list_is_a_source(
     assert remark.startswith("line 2: docker.io/library/redis:7")
 
 
-def of(host: str, said: list[Inventory]) -> list[Inventory]:
+def of(host: str, inventories: list[Inventory]) -> list[Inventory]:
     """The last inventory of one host."""
-    return [each for each in said if each.host == host]
+    return [each for each in inventories if each.host == host]

@@ -9,7 +9,7 @@ import pytest
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_sandbox.engine import Bytes, Hanging, Refusal, ScriptedEngine, populate
 from support.agents import RecordingPublisher, running_agent
 from support.polling import until
@@ -80,7 +80,7 @@ async def test_many_objects_that_hang_do_not_use_up_the_pass(engine: ScriptedEng
     """After a handful the others get less time; what is well is read all the same."""
     for number in range(40):
         add_container(engine, number, Hanging())
-    source = Engine(lambda: Address(path=str(engine.path)), EngineLimits(answer_within_s=1))
+    source = Engine(lambda: EngineAddress(path=str(engine.path)), EngineLimits(answer_within_s=1))
     began = time.monotonic()
 
     snapshot = await source.take()

@@ -64,11 +64,11 @@ async def test_a_host_is_reported_without_what_its_engine_says_of_itself(
 
     snapshot = await source_on(engine).take()
     profile = HostProfile(site="s", host="h", hostname="by-the-system")
-    said = inventory(profile, snapshot, clock.now())
+    message = inventory(profile, snapshot, clock.now())
 
-    assert len(said.images) == 5
-    assert said.hostname == "by-the-system"
-    assert said.skipped == {"info_denied": 1}
+    assert len(message.images) == 5
+    assert message.hostname == "by-the-system"
+    assert message.skipped == {"info_denied": 1}
 
 
 async def test_what_an_engine_said_of_itself_stands(engine: ScriptedEngine) -> None:
@@ -103,7 +103,7 @@ async def test_what_is_skipped_is_said_and_does_not_repeat_itself(engine: Script
         engine.answers["/containers/json"].append(7)
         await until(lambda: len(publisher.inventories) == 2, "one more that makes no sense")
 
-    assert [said.skipped for said in publisher.inventories] == [
+    assert [each.skipped for each in publisher.inventories] == [
         {"container_unreadable": 1},
         {"container_unreadable": 2},
     ]

@@ -14,7 +14,7 @@ import pytest
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_sandbox.child_process import ChildProcess
 from imagedrift_sandbox.engine import ScriptedEngine, populate
 from support.engine_api import UnixConnection
@@ -101,7 +101,7 @@ def test_the_proxy_takes_its_configuration_without_a_warning(folder: Path) -> No
 
 async def test_the_agent_works_through_the_proxy(engine: ScriptedEngine, folder: Path) -> None:
     """Through the proxy the agent reads images and hears events."""
-    source = Engine(lambda: Address(path=str(folder / "engine.sock")))
+    source = Engine(lambda: EngineAddress(path=str(folder / "engine.sock")))
     events: Any = source.changes()
 
     snapshot = await source.take()
@@ -171,7 +171,7 @@ async def test_a_call_that_is_denied_costs_what_the_manual_says(
     """The lines of the table in docs/agent.md without which a host is still reported."""
     async with behind_proxy(folder, denied) as engine:
         show_only_an_id(engine)
-        source = Engine(lambda: Address(path=str(folder / "engine.sock")))
+        source = Engine(lambda: EngineAddress(path=str(folder / "engine.sock")))
 
         snapshot = await source.take()
 
@@ -183,7 +183,7 @@ async def test_a_call_that_is_denied_costs_what_the_manual_says(
 async def test_a_list_that_is_denied_is_named(folder: Path, denied: str) -> None:
     """The lines of that table without which nothing is known of the host."""
     async with behind_proxy(folder, denied):
-        source = Engine(lambda: Address(path=str(folder / "engine.sock")))
+        source = Engine(lambda: EngineAddress(path=str(folder / "engine.sock")))
 
         with pytest.raises(EngineFault, match=f"{denied}: 403"):
             await source.take()

@@ -11,7 +11,7 @@ import pytest
 from imagedrift_agent import doctor
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_sandbox.engine import Bytes, HeadlessEvents, Refusal, ScriptedEngine, populate
 from support.agents import RecordingPublisher, running_agent
@@ -42,10 +42,12 @@ async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
 
 def source_on(engine: ScriptedEngine, **limits: float) -> Engine:
     """The adapter."""
-    return Engine(lambda: Address(path=str(engine.path)), msgspec.convert(limits, EngineLimits))
+    return Engine(
+        lambda: EngineAddress(path=str(engine.path)), msgspec.convert(limits, EngineLimits)
+    )
 
 
-def asked(engine: ScriptedEngine, path: str) -> int:
+def count_of_calls(engine: ScriptedEngine, path: str) -> int:
     """How often a path was asked for."""
     return sum(path in target for target in engine.asked)
 
@@ -58,9 +60,9 @@ async def test_a_stream_that_ends_at_once_is_opened_ever_more_rarely(
     engine.answers["/events"] = stream
     clock = FastClock(5)
     async with running_agent(source_on(engine), RecordingPublisher(), clock=clock):
-        await until(lambda: asked(engine, "/events") >= 3, "it is opened again")
+        await until(lambda: count_of_calls(engine, "/events") >= 3, "it is opened again")
         await clock.sleep(ENOUGH_S)
-        opened, looks = asked(engine, "/events"), asked(engine, "/images/json")
+        opened, looks = count_of_calls(engine, "/events"), count_of_calls(engine, "/images/json")
 
     assert opened <= 6
     assert looks <= 7
@@ -73,7 +75,7 @@ async def test_a_stream_that_stays_open_is_one(engine: ScriptedEngine) -> None:
         await until(lambda: bool(publisher.inventories), "the first inventory")
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=2)
 
-    assert asked(engine, "/events") == 1
+    assert count_of_calls(engine, "/events") == 1
 
 
 async def test_a_stream_without_a_head_is_followed(engine: ScriptedEngine) -> None:
@@ -82,16 +84,16 @@ async def test_a_stream_without_a_head_is_followed(engine: ScriptedEngine) -> No
     publisher = RecordingPublisher()
     async with running_agent(source_on(engine, answer_within_s=0.3, head_within_s=0.2), publisher):
         await until(lambda: bool(engine.headless), "it listens")
-        await until(lambda: asked(engine, "/images/json") >= 2, "the look once it listens")
+        await until(lambda: count_of_calls(engine, "/images/json") >= 2, "the look once it listens")
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=2)
-        looks = asked(engine, "/images/json")
+        looks = count_of_calls(engine, "/images/json")
         del engine.answers["/events"]
         populate(engine, images=4, containers=2)
         engine.emit("image", "tag")
         await until(lambda: len(publisher.inventories[-1].images) == 4, "the change is said")
 
     assert looks <= 2
-    assert asked(engine, "/events") == 1
+    assert count_of_calls(engine, "/events") == 1
 
 
 async def test_a_head_in_pieces_is_one_head(engine: ScriptedEngine) -> None:

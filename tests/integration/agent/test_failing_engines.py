@@ -10,8 +10,8 @@ import pytest
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
-from imagedrift_sandbox.engine import Fault, Refusal, ScriptedEngine, populate
+from imagedrift_agent.core.address import EngineAddress
+from imagedrift_sandbox.engine import EngineBehaviour, Refusal, ScriptedEngine, populate
 from support.agents import EngineHealth, RecordingPublisher, RecordingStore, running_agent
 from support.polling import until
 
@@ -37,13 +37,13 @@ async def engine(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
 def source_on(engine: ScriptedEngine, **limits: Any) -> Engine:
     """The adapter, impatient."""
     return Engine(
-        lambda: Address(path=str(engine.path)), EngineLimits(answer_within_s=0.3, **limits)
+        lambda: EngineAddress(path=str(engine.path)), EngineLimits(answer_within_s=0.3, **limits)
     )
 
 
 @faults
 async def test_a_failing_engine_is_a_fault_that_says_what_it_did(
-    engine: ScriptedEngine, fault: Fault, reason: str
+    engine: ScriptedEngine, fault: EngineBehaviour, reason: str
 ) -> None:
     """The call and the behaviour are named; nothing hangs and nothing else is raised."""
     engine.fault = fault
@@ -54,7 +54,7 @@ async def test_a_failing_engine_is_a_fault_that_says_what_it_did(
 
 @faults
 async def test_the_last_inventory_stands_and_the_host_recovers(
-    engine: ScriptedEngine, fault: Fault, reason: str
+    engine: ScriptedEngine, fault: EngineBehaviour, reason: str
 ) -> None:
     """The reason is said at once, no inventory replaces the last, and the end of it is said too."""
     publisher, health = RecordingPublisher(), EngineHealth()
@@ -93,7 +93,7 @@ async def test_what_changed_while_the_engine_failed_is_found_afterwards(
         engine.fault = ""
         await until(lambda: len(publisher.inventories) == 2, "the inventory after")
 
-    assert [len(said.images) for said in publisher.inventories] == [3, 4]
+    assert [len(each.images) for each in publisher.inventories] == [3, 4]
 
 
 async def test_an_upgrade_under_the_agent_is_said(engine: ScriptedEngine) -> None:
@@ -113,7 +113,7 @@ async def test_an_upgrade_under_the_agent_is_said(engine: ScriptedEngine) -> Non
 async def test_a_host_whose_engine_never_answered_says_no_empty_inventory(tmp_path: Path) -> None:
     """The host lives and says why its images are unknown; its rows of before stay."""
     publisher = RecordingPublisher()
-    source = Engine(lambda: Address(path=str(tmp_path / "nothing")))
+    source = Engine(lambda: EngineAddress(path=str(tmp_path / "nothing")))
     async with running_agent(source, publisher):
         await until(lambda: bool(publisher.heartbeats), "a heartbeat")
 

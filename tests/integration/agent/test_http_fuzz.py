@@ -13,7 +13,7 @@ from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_client import EngineClient
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS, EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -36,7 +36,7 @@ async def ask(folder: Path, answer: bytes, max_body: int = DEFAULT_LIMITS.max_bo
     server = await asyncio.start_unix_server(serve, folder / "socket")
     limits = EngineLimits(answer_within_s=2, max_body=max_body)
     try:
-        async with EngineClient(Address(path=str(folder / "socket")), limits) as client:
+        async with EngineClient(EngineAddress(path=str(folder / "socket")), limits) as client:
             return await client.get("/version")
     finally:
         server.close()
@@ -99,7 +99,7 @@ async def test_a_proxy_that_closes_after_each_answer_is_served(folder: Path) -> 
 
     server = await asyncio.start_unix_server(serve, folder / "proxy")
     try:
-        snapshot = await Engine(lambda: Address(path=str(folder / "proxy"))).take()
+        snapshot = await Engine(lambda: EngineAddress(path=str(folder / "proxy"))).take()
     finally:
         server.close()
 
@@ -120,7 +120,7 @@ async def test_bytes_after_an_answer_are_never_the_next_answer(folder: Path) -> 
 
     server = await asyncio.start_unix_server(serve, folder / "forging")
     try:
-        async with EngineClient(Address(path=str(folder / "forging"))) as client:
+        async with EngineClient(EngineAddress(path=str(folder / "forging"))) as client:
             bodies = [await client.get(f"/containers/{n}/json") for n in range(3)]
     finally:
         server.close()

@@ -59,7 +59,7 @@ async def test_a_restart_neither_repeats_nor_loses(
     memory = StateFolder(str(tmp_path))
     async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
         await until(lambda: is_confirmed(memory), "the first is confirmed")
-    heartbeats = await beats_of_a_run(engine, nats, memory)
+    heartbeats = await heartbeats_of_a_run(engine, nats, memory)
     unchanged, _ = await stored_after(nats, 1)
     change(engine, 5)
     async with running_agent(source_on(engine), RealPublisher(nats.url), memory):
@@ -109,7 +109,7 @@ def kept_images(memory: StateFolder) -> int:
     return len(kept.newest.images) if kept.newest else 0
 
 
-async def beats_of_a_run(
+async def heartbeats_of_a_run(
     engine: ScriptedEngine, nats: NatsServer, memory: StateFolder
 ) -> list[Alive]:
     """Run the agent until it says that it lives and return what it said."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_agent.core.messages import HostProfile, fingerprint, inventory
 from imagedrift_agent.core.snapshot import Snapshot
 from imagedrift_runtime.clock import now
@@ -70,7 +70,9 @@ async def look(path: Path, answers: dict[str, Any]) -> Snapshot:
     """Look at an engine that gives these answers."""
     async with ScriptedEngine.serving(path) as engine:
         engine.answers = answers
-        return await Engine(lambda: Address(path=str(path)), EngineLimits(answer_within_s=5)).take()
+        return await Engine(
+            lambda: EngineAddress(path=str(path)), EngineLimits(answer_within_s=5)
+        ).take()
 
 
 @settings(max_examples=150, deadline=None)
@@ -83,9 +85,9 @@ def test_nonsense_anywhere_is_a_look_or_a_fault(folder: Path, answers: dict[str,
     except EngineFault as error:
         fault = str(error)
     else:
-        said = inventory(HostProfile(site="s", host="h"), snapshot, now())
-        assert codec.decode(codec.encode(said), Inventory) == said
-        assert fingerprint(said)
+        message = inventory(HostProfile(site="s", host="h"), snapshot, now())
+        assert codec.decode(codec.encode(message), Inventory) == message
+        assert fingerprint(message)
 
     assert not fault or fault.startswith("GET /")
 

@@ -6,7 +6,7 @@ import pytest
 
 from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_limits import EngineLimits
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from support.agents import RecordingPublisher, running_agent
 from support.engine import DockerEngine
 from support.polling import until
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.real
 
 def source_on(engine: DockerEngine) -> Engine:
     """The adapter, impatient."""
-    return Engine(lambda: Address(path=str(engine.path)), EngineLimits(answer_within_s=1))
+    return Engine(lambda: EngineAddress(path=str(engine.path)), EngineLimits(answer_within_s=1))
 
 
 async def test_an_engine_that_hangs_is_told_and_forgiven(docker_engine: DockerEngine) -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET
 
 from imagedrift_agent.adapters.engine import Engine as Source
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_schemas.v1 import Inventory, LocalImage
 from support.agents import RecordingPublisher, running_agent
 from support.engine import DockerEngine, DockerRegistry
@@ -34,7 +34,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 async def publisher(engine: Engine) -> AsyncIterator[RecordingPublisher]:
     """The inventories of an agent on that engine, by events alone: the interval never ends."""
     listening = RecordingPublisher()
-    source = Source(lambda: Address(path=str(engine.path)))
+    source = Source(lambda: EngineAddress(path=str(engine.path)))
     async with running_agent(source, listening):
         await until(lambda: bool(listening.inventories), "a first inventory")
         yield listening
@@ -80,7 +80,7 @@ async def test_a_container_that_lives_a_second_changes_nothing(
     name = f"{docker_registry.host}/{type(engine).__name__.lower()}/job:1"
     await asyncio.to_thread(engine.build, name)
     await equal(publisher, engine, "after the build")
-    said = len(publisher.inventories)
+    published = len(publisher.inventories)
 
     for number in range(3):
         await asyncio.to_thread(engine.run, name, f"job-{number}", None, ["/bin/busybox", "true"])
@@ -90,7 +90,7 @@ async def test_a_container_that_lives_a_second_changes_nothing(
     await asyncio.to_thread(engine.tag, name, name.replace("job:1", "job:2"))
     await equal(publisher, engine, "after the tag")
 
-    assert len(publisher.inventories) == said + 1
+    assert len(publisher.inventories) == published + 1
     assert not [i for i in newest(publisher).images if i.containers]
 
 
@@ -105,7 +105,7 @@ async def test_a_reference_with_tag_and_digest_is_followed_by_its_tag(
     await asyncio.to_thread(docker_engine.pull, f"{app}@{digest}")
     await asyncio.to_thread(docker_engine.run, f"{app}:2.1@{digest}", "task")
 
-    snapshot = await Source(lambda: Address(path=str(docker_engine.path))).take()
+    snapshot = await Source(lambda: EngineAddress(path=str(docker_engine.path))).take()
 
     [found] = snapshot.image_list.images
     assert (found.reference, found.repo_digests) == (f"{app}:2.1", (digest,))
@@ -122,7 +122,7 @@ async def test_a_running_image_whose_tag_is_removed_is_not_called_local(
     await asyncio.to_thread(docker_engine.run, app, "web")
     await asyncio.to_thread(docker_engine.remove_image, app, force=True)
 
-    snapshot = await Source(lambda: Address(path=str(docker_engine.path))).take()
+    snapshot = await Source(lambda: EngineAddress(path=str(docker_engine.path))).take()
 
     [found] = snapshot.image_list.images
     assert (found.reference, found.repo_digests, found.running) == (app, (), 1)
@@ -135,7 +135,7 @@ async def test_what_was_built_and_rebuilt_here_stays_local(docker_engine: Docker
     await asyncio.to_thread(docker_engine.run, "built:1", "web")
     await asyncio.to_thread(docker_engine.build, "built:1", "two")
 
-    snapshot = await Source(lambda: Address(path=str(docker_engine.path))).take()
+    snapshot = await Source(lambda: EngineAddress(path=str(docker_engine.path))).take()
 
     assert [image.tagged for image in snapshot.image_list.images].count(False) == 1
     assert {image.repo_digests for image in snapshot.image_list.images} == {()}
@@ -153,7 +153,7 @@ async def test_podman_untag_leaves_the_digest_of_the_list(
     path = f"/v4.0.0/libpod/images/{quote(app, safe='')}/untag"
     await asyncio.to_thread(Engine.call, podman_engine, "POST", path)
 
-    snapshot = await Source(lambda: Address(path=str(podman_engine.path))).take()
+    snapshot = await Source(lambda: EngineAddress(path=str(podman_engine.path))).take()
 
     [found] = snapshot.image_list.images
     assert (found.reference, found.repo_digests, found.running) == (app, (), 1)

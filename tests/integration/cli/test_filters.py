@@ -15,7 +15,7 @@ from support.operator import Operator
 NGINX = "docker.io/library/nginx:1.27"
 
 
-def asked(dsn: str, *arguments: str) -> Result:
+def run_command(dsn: str, *arguments: str) -> Result:
     """The end of a command, in this process."""
     ended = CliRunner().invoke(main, arguments, env={"DATABASE_URL": dsn})
     assert ended.exit_code == 0, ended.output
@@ -24,7 +24,7 @@ def asked(dsn: str, *arguments: str) -> Result:
 
 def rows(dsn: str, *arguments: str) -> list[dict[str, Any]]:
     """The rows of a list."""
-    found: list[dict[str, Any]] = json.loads(asked(dsn, *arguments, "--json").stdout)
+    found: list[dict[str, Any]] = json.loads(run_command(dsn, *arguments, "--json").stdout)
     return found
 
 
@@ -60,14 +60,14 @@ def test_every_list_takes_every_filter(request: pytest.FixtureRequest, command: 
     """Each is heard, and the query that is printed for all of them runs."""
     dsn = request.getfixturevalue("own_dsn" if "plans" in command else "fleet_dsn")
     if "plans" in command:
-        key = asked(dsn, "plan", "nginx:1.27", "--save").stderr.split()[-1]
+        key = run_command(dsn, "plan", "nginx:1.27", "--save").stderr.split()[-1]
         command = command.replace("plans 1", f"plans {key}")
     whole = rows(dsn, *command.split())
 
     for filters in FILTERS:
         found = rows(dsn, *command.split(), *filters.split())
         assert command == "status" or len(found) <= len(whole)
-    printed = asked(dsn, *command.split(), *filters.split(), "--sql").stdout
+    printed = run_command(dsn, *command.split(), *filters.split(), "--sql").stdout
     assert len(asyncio.run(Operator(dsn).ask(printed.rstrip().rstrip(";")))) == len(found)
 
 

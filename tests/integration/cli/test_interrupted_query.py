@@ -29,7 +29,7 @@ WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 @pytest.fixture
-async def held(own_dsn: str) -> AsyncIterator["subprocess.Popen[str]"]:
+async def waiting_list(own_dsn: str) -> AsyncIterator["subprocess.Popen[str]"]:
     """A list that waits, as somebody has locked what it reads."""
     connection = await asyncpg.connect(own_dsn)
     try:
@@ -44,28 +44,28 @@ async def held(own_dsn: str) -> AsyncIterator["subprocess.Popen[str]"]:
 
 
 async def test_a_database_that_goes_away_in_the_middle_is_error_line(
-    held: "subprocess.Popen[str]", own_dsn: str
+    waiting_list: "subprocess.Popen[str]", own_dsn: str
 ) -> None:
     """A query whose connection is lost is one line, and no half of an answer."""
     ending = WAITING.replace("pid", "pg_terminate_backend(pid)", 1)
     await Operator(own_dsn).ask(ending)
 
-    out, err = await asyncio.to_thread(held.communicate, timeout=30)
+    out, err = await asyncio.to_thread(waiting_list.communicate, timeout=30)
 
-    assert (held.returncode, out) == (69, ""), err
+    assert (waiting_list.returncode, out) == (69, ""), err
     [line] = err.splitlines()
     assert line.startswith("Error: the database")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_query_is_ended_by_ctrl_c_and_by_sigterm(
-    held: "subprocess.Popen[str]", own_dsn: str, number: signal.Signals
+    waiting_list: "subprocess.Popen[str]", own_dsn: str, number: signal.Signals
 ) -> None:
     """The database is told, so that it does not go on for nobody."""
-    held.send_signal(number)
-    out, err = await asyncio.to_thread(held.communicate, timeout=30)
+    waiting_list.send_signal(number)
+    out, err = await asyncio.to_thread(waiting_list.communicate, timeout=30)
 
-    assert (held.returncode, out, err.strip()) == (130, "", "")
+    assert (waiting_list.returncode, out, err.strip()) == (130, "", "")
 
     async def is_over() -> bool:
         return not await Operator(own_dsn).ask(WAITING)

@@ -84,7 +84,7 @@ async def test_the_session_is_what_the_command_prints(
         (tmp_path / "images.txt").write_text(listed)
         (tmp_path / "registries.toml").write_text(named_registry(registry.host))
         lines = await asyncio.to_thread(
-            lambda: [*told(new_dsns[0]), *acting(new_dsns, nats_server.url, tmp_path)]
+            lambda: [*tell_session(new_dsns[0]), *acting(new_dsns, nats_server.url, tmp_path)]
         )
     session = "\n".join(lines).replace(str(tmp_path), "/srv") + "\n"
     session = session.replace(registry.host, "reg.example.org")
@@ -101,7 +101,7 @@ def test_a_terminal_of_160_columns_shortens_nothing(fleet_dsn: str) -> None:
         assert "…" not in shown.out
 
 
-def told(dsn: str) -> Iterator[str]:
+def tell_session(dsn: str) -> Iterator[str]:
     """Tell the session, line by line."""
     yield "== On a terminal of 80 columns"
     for command in READING:

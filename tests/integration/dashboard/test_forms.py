@@ -16,7 +16,7 @@ ADA = Viewer("ada", "all", Session("1", "ada", "all", 2_000_000_000))
 FORMS = FormReader(KEY)
 
 
-def sent(body: bytes, kind: str = "application/x-www-form-urlencoded") -> Request:
+def form_of(body: bytes, kind: str = "application/x-www-form-urlencoded") -> Request:
     """A form as ada's browser sends it."""
 
     async def receive() -> dict[str, Any]:
@@ -47,7 +47,7 @@ async def test_a_form_that_does_not_come_is_told(goes: bool) -> None:
 async def test_a_form_with_its_viewer_s_token_is_read() -> None:
     """The fields of a form come with the token that its page has."""
     body = f"form_token={FORMS.token(ADA)}&reason=a%20b&value=".encode()
-    fields = await FORMS.read(sent(body, "application/x-www-form-urlencoded; charset=UTF-8"))
+    fields = await FORMS.read(form_of(body, "application/x-www-form-urlencoded; charset=UTF-8"))
 
     assert (fields["reason"], fields["value"]) == ("a b", "")
 
@@ -63,7 +63,7 @@ async def test_a_form_with_its_viewer_s_token_is_read() -> None:
 async def test_a_token_of_another_session_or_user_is_refused(viewer: Viewer) -> None:
     """The token of another session of the same viewer is none of this one."""
     with pytest.raises(PageFault) as refused:
-        await FORMS.read(sent(f"form_token={FORMS.token(viewer)}".encode()))
+        await FORMS.read(form_of(f"form_token={FORMS.token(viewer)}".encode()))
     assert refused.value.status == 403
 
 
@@ -83,7 +83,7 @@ async def test_a_token_of_another_session_or_user_is_refused(viewer: Viewer) -> 
 async def test_what_is_no_form_of_a_page_is_refused(body: bytes, kind: str, status: int) -> None:
     """Another kind, a field twice, too many or too much: nothing of it is used."""
     with pytest.raises(PageFault) as refused:
-        await FORMS.read(sent(body, kind))
+        await FORMS.read(form_of(body, kind))
     assert refused.value.status == status
 
 
@@ -97,7 +97,7 @@ async def test_a_form_without_an_end_is_not_kept() -> None:
             taken += 1
             yield {"type": "http.request", "body": b"x" * 1024, "more_body": True}
 
-    request = sent(b"")
+    request = form_of(b"")
     parts = endless()
     with pytest.raises(PageFault):
         await FORMS.read(Request(request.scope, parts.__anext__))

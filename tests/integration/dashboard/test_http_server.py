@@ -77,7 +77,7 @@ async def test_an_open_page_is_told_of_a_changed_verdict(served: Served, nats: B
     ):
         lines = events.aiter_lines()
         assert await anext(lines) == "retry: 3000"
-        told = await _told(nats, lines)
+        told = await _publish_until_told(nats, lines)
 
     assert told == {
         "changes": [
@@ -92,7 +92,7 @@ async def test_an_open_page_is_told_of_a_changed_verdict(served: Served, nats: B
     }
 
 
-async def _told(nats: Bus, lines: AsyncIterator[str]) -> object:
+async def _publish_until_told(nats: Bus, lines: AsyncIterator[str]) -> object:
     """Publish until the page is told: it may listen a moment after it is ready."""
     changed = Changed(
         registry="docker.io",

@@ -93,14 +93,14 @@ async def changing(
 async def _hears(url: str, nats: Bus) -> None:
     """Publish until a follower is told: the service may listen a moment after it is ready."""
     async with httpx.AsyncClient() as client, client.stream("GET", f"{url}/events") as events:
-        told = asyncio.ensure_future(_told(events))
+        told = asyncio.ensure_future(_read_event(events))
         while not told.done():
             await _publish(nats)
             await asyncio.wait({told}, timeout=0.2)
         await told
 
 
-async def _told(events: httpx.Response) -> None:
+async def _read_event(events: httpx.Response) -> None:
     async for line in events.aiter_lines():
         if line.startswith("data: "):
             return

@@ -251,7 +251,7 @@ async def test_a_clock_that_differs_a_little_is_no_matter(site: SignInSite) -> N
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("configuration", "told"),
     [
         ({"issuer": "https://other.example.org"}, "calls itself https://other.example.org"),
         ({"token_endpoint": "http://192.0.2.1/token"}, "token_endpoint is no https address"),
@@ -261,10 +261,10 @@ async def test_a_clock_that_differs_a_little_is_no_matter(site: SignInSite) -> N
     ],
 )
 async def test_a_provider_that_cannot_be_right_is_not_used(
-    site: SignInSite, said: dict[str, Any], told: str
+    site: SignInSite, configuration: dict[str, Any], told: str
 ) -> None:
     """A configuration that is wrong, unsafe or endless leads nobody anywhere."""
-    site.provider.configuration = said
+    site.provider.configuration = configuration
 
     assert told in (await site.pages.get("/sign-in", 502)).text
 

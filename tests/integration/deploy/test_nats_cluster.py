@@ -30,7 +30,7 @@ async def test_three_servers_keep_everything_when_one_is_lost() -> None:
         for number, port in enumerate(ports, start=1)
     ]
 
-    async def made() -> bool:
+    async def is_made() -> bool:
         try:
             await provision.ensure(connection, replicas=3)
         except Exception:  # of several kinds while the servers elect a leader
@@ -51,6 +51,6 @@ async def test_three_servers_keep_everything_when_one_is_lost() -> None:
             await running.enter_async_context(server.starting())
         urls = [server.url_of("service", "20261123") for server in cluster]
         connection = await running.enter_async_context(bus.connect(urls, "test"))
-        await until(made, what="every stream has three replicas", within_s=30)
+        await until(is_made, what="every stream has three replicas", within_s=30)
         cluster[0].kill()
         await until(stored, what="an inventory is stored with a server lost", within_s=30)

@@ -103,8 +103,8 @@ async def test_an_answer_that_contradicts_itself_is_refused_alone(
     )
     bad_name = msgspec.structs.replace(answer("docker.io/library/Bad:1"))
     await agents.has("web-1", image())
-    for said in (bad_digest, bad_name, good):
-        await agents.answers(said)
+    for each in (bad_digest, bad_name, good):
+        await agents.answers(each)
 
     async with ingest(dsn, fresh_nats.url):
         await operator.sees(NGINX, verdict="current")
@@ -189,7 +189,7 @@ async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
     bomb = compressed(codec.encode(inventory("web-2", [])) + b" " * 9_000_000)
     with NatsServer.start_sync(config_extra="max_payload: 4MB") as nats:
         async with fleet(nats.url) as agents, ingest(dsn, nats.url):
-            said = await JetStreamPublisher(agents.bus).publish(inventory("web-1", images))
+            message = await JetStreamPublisher(agents.bus).publish(inventory("web-1", images))
             await agents.bus.publish(subjects.inventory("fra1", "web-2"), bomb)
             await operator.sees("r.io/app19999:1", host="web-1", running=1)
             [letter] = await until(
@@ -197,7 +197,7 @@ async def test_a_host_with_twenty_thousand_images_is_stored_and_a_bomb_is_not(
             )
 
     [host] = await operator.ask("SELECT images, skipped FROM ops.hosts")
-    assert (host["images"], host["skipped"], len(said.images)) == (20_000, {}, 20_000)
+    assert (host["images"], host["skipped"], len(message.images)) == (20_000, {}, 20_000)
     assert letter["error"].startswith("gzip: ")
 
 

@@ -89,6 +89,35 @@ async def test_the_base_of_a_local_build_is_asked_once_for_the_fleet(planned: Pl
     assert row["base_error"] == "not answered yet"
 
 
+async def test_local_builds_of_one_host_use_up_no_other_hosts_quota(planned: Planned) -> None:
+    """The bases of local builds count for the hosts that have these, each for its own."""
+    made_up = [
+        built(f"acme/app{n}:1", f"a.example/made/up{n}:1", repo_digests=()) for n in range(5)
+    ]
+    await planned.has("bad", *made_up)
+    await planned.has("good", built("acme/app:1", repo_digests=()))
+    await follow(planned, most=2)
+    assert BASE in await planned.names()
+    over = "SELECT count(*) FROM fleet.bases WHERE not_asked = 'quota'"
+    assert await planned.database.fetch_value(over) == 3
+
+
+async def test_a_base_that_a_host_named_beyond_its_quota_is_asked_for_another(
+    planned: Planned,
+) -> None:
+    """A host that names what others are built on, and much else, keeps no base from being asked."""
+    named = [f"a.example/made/up{n}:1" for n in range(5)]
+    made_up = [
+        built(f"acme/app{n}:1", base, digest, repo_digests=())
+        for n, base in enumerate((*named, BASE))
+        for digest in (1, 2)
+    ]
+    await planned.has("bad", *made_up)
+    await planned.has("good", built("acme/app:1", repo_digests=()))
+    await follow(planned, most=2)
+    assert BASE in await planned.names()
+
+
 async def test_a_base_that_is_also_run_is_asked_once(planned: Planned) -> None:
     """The reference of a host and that of a label are one, and are asked as often as the host's."""
     await planned.has("web-1", built(), image(BASE, running=1))
@@ -184,8 +213,8 @@ async def test_a_base_is_outdated_where_its_tag_has_another_image_for_the_platfo
     await planned.answered(NGINX)
     await follow(planned)
     await planned.answered(BASE, 2)
-    for said in described:
-        await planned.described(said)
+    for each in described:
+        await planned.described(each)
     await follow(planned)
     row = await shown(planned)
     assert (row["base_outdated"], row["verdict"]) == (outdated, "current")

@@ -11,7 +11,7 @@ from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable, StreamUnavailable
 from imagedrift_ingest.usecases.store.batches import note_refusals
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import HandlerOutcome, Reject, Retry
 from support.ingest import NOW
 from support.storing import database_of
 
@@ -168,7 +168,7 @@ async def test_messages_that_were_all_refused_are_no_sign_at_the_next_start(
     reader: Reader, *, stored_first: bool
 ) -> None:
     """Messages that were all refused do not look like a restore at the next start."""
-    outcomes: list[Outcome] = [Reject("malformed"), Reject("malformed"), Retry("later")]
+    outcomes: list[HandlerOutcome] = [Reject("malformed"), Reject("malformed"), Retry("later")]
     if stored_first:
         assert await reader.stores(7)
     await reader.bookmarks.look()

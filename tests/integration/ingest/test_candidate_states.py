@@ -43,6 +43,20 @@ async def test_the_same_image_under_a_newer_tag_is_not_newer(planned: Planned) -
     assert "newest_patch" not in found
 
 
+async def test_a_host_that_claims_to_have_the_newest_image_hides_it_from_no_other(
+    planned: Planned,
+) -> None:
+    """A newer tag stays newer, though one host says that its old tag has that very image."""
+    await planned.has("web-1", image(RUN, running=1))
+    newest = f"{REPOSITORY}:1.28.1"
+    claim = image(RUN, "claimed", repo_digests=(digest((newest, 1)),))
+    await planned.has("bad", claim)
+    await planned.follows()
+    await planned.listed(tags_listed(("1.28.1", "1.27.3")))
+    await resolve_all(planned, RUN, newest)
+    assert (await shown(planned))["newest_minor"] == "1.28.1"
+
+
 async def test_the_order_in_which_both_sides_are_known_does_not_matter(planned: Planned) -> None:
     """A candidate that was known before its list is told at once."""
     await planned.has("web-1", image(RUN, running=1))

@@ -45,10 +45,10 @@ async def test_a_moved_tag_is_told_once_for_all_its_hosts(
         await until(lambda: operator.ask("SELECT FROM ops.hosts OFFSET 2"), what="three hosts")
         await agents.answers(answer(version=2))
 
-        async def told() -> list[Changed]:
+        async def read_changes() -> list[Changed]:
             return [c for c in await changes(agents) if c.to_verdict == "outdated"]
 
-        [change] = await until(told, what="the change")
+        [change] = await until(read_changes, what="the change")
 
     assert (change.registry, change.repository, change.tag) == (
         "docker.io",
@@ -91,13 +91,13 @@ async def test_the_first_verdict_of_an_image_is_not_told(
         await agents.answers(answer(version=3))
 
         async def all_told() -> list[Changed]:
-            told = await changes(agents)
-            return told if len(told) == 2 else []
+            read_changes = await changes(agents)
+            return read_changes if len(read_changes) == 2 else []
 
-        told = await until(all_told, what="the change of the other image")
+        read_changes = await until(all_told, what="the change of the other image")
 
-    assert [change.to_verdict for change in told] == ["current", "outdated"]
-    assert {change.image_id for change in told} == {image(version=2).image_id}
+    assert [change.to_verdict for change in read_changes] == ["current", "outdated"]
+    assert {change.image_id for change in read_changes} == {image(version=2).image_id}
 
 
 class Publishes:

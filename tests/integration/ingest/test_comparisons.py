@@ -10,7 +10,7 @@ from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import LocalImage
 from support.described import child, describe, described, told
 from support.ingest import NGINX, digest, image
-from support.planning import Planned, planning
+from support.planning import LATER, Planned, planning
 
 DAY = timedelta(days=1)
 
@@ -88,7 +88,7 @@ async def test_an_image_that_is_new_is_looked_for_unless_all_is_known(planned: P
     assert await described(planned) == []
     newcomer = image(version="newcomer")
     await planned.has("b", newcomer)
-    [asked] = await described(planned)
+    [asked] = await described(planned, now() + LATER)
     assert asked.image_ids == (newcomer.image_id,)
     await describe(
         planned, 2, child("linux/amd64", 2, digest("c")), child("linux/s390x", "z", digest("z"))

@@ -16,10 +16,10 @@ async def states(operator: Operator) -> dict[str, str]:
 async def become(operator: Operator, expected: dict[str, str]) -> None:
     """Wait until this is told."""
 
-    async def told() -> bool:
+    async def is_told() -> bool:
         return await states(operator) == expected
 
-    await until(told, what=str(expected))
+    await until(is_told, what=str(expected))
 
 
 async def test_a_label_holds_back_the_image_of_its_own_host(

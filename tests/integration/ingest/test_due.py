@@ -284,3 +284,17 @@ async def test_a_label_of_a_container_comes_before_every_decision(
 
     await decide(database, Decided("*", "ignore"))
     assert {row[0] for row in await database.fetch("SELECT kind FROM ops.excused")} == {"ignore"}
+
+
+async def test_a_pattern_is_read_alike_whatever_a_session_has_set(
+    database: asyncpg.Connection,
+) -> None:
+    """A decision is made where backslashes in strings are escapes, as in old applications."""
+    await database.execute("SET standard_conforming_strings = off")
+    assert await decide(database, Decided("registry.example.org:5000/team/*", "pin"))
+    backslashes = await database.fetch(
+        "SELECT proname FROM pg_proc WHERE pronamespace::regnamespace::text IN ('fleet', 'ops')"
+        " AND strpos(prosrc, chr(92)) > 0"
+        " AND NOT 'standard_conforming_strings=on' = ANY (coalesce(proconfig, '{}'))"
+    )
+    assert backslashes == []

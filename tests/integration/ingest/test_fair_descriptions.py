@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from imagedrift_ingest.adapters.postgres import questions
+from imagedrift_ingest.adapters.postgres import digest_questions
+from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST
 from imagedrift_runtime.clock import now
 from imagedrift_schemas import codec
 from imagedrift_schemas.constraints import MOST_FACTS_OF, MOST_PLATFORMS
@@ -13,7 +14,7 @@ from imagedrift_schemas.v1 import Describe, Described, LocalImage
 from support.described import child, described
 from support.ingest import NGINX, digest, image
 from support.many_images import many
-from support.planning import Planned, planning
+from support.planning import LATER, Planned, planning
 
 MADE_UP = 300
 PLATFORM = "linux/arm64"
@@ -56,7 +57,7 @@ async def test_images_that_one_host_makes_up_crowd_no_other_out_of_a_question(
 async def test_a_question_stays_small_whatever_platforms_hosts_name(planned: Planned) -> None:
     """A question has a bounded number of platforms, and so have the next ones about its digest."""
     sizes = []
-    for question in [await crowded(planned), *await described(planned)]:
+    for question in [await crowded(planned), *await described(planned, now() + LATER)]:
         sizes.append(len(codec.encode(question)))
         assert len(question.platforms) == MOST_PLATFORMS
         assert len(question.facts_of) == MOST_FACTS_OF
@@ -68,7 +69,7 @@ async def test_what_is_kept_of_a_digests_questions_does_not_grow(planned: Planne
     """The row of a digest does not grow with the questions about it."""
     await crowded(planned)
     await planned.has("worse", *map(made_up, range(MADE_UP, 2 * MADE_UP)))
-    assert await described(planned)
+    assert await described(planned, now() + LATER)
     assert await row_bytes(planned) < 2_000
 
 
@@ -84,11 +85,11 @@ async def test_a_host_has_few_descriptions_out_however_many_digests_it_brought(
     planned: Planned,
 ) -> None:
     """Of one host's digests few are out at a time, and another host's is asked at once."""
-    brought = many("big", questions.OF_ONE_HOST + 5, running=1)
+    brought = many("big", OF_ONE_HOST + 5, running=1)
     await planned.has("big", *brought)
     for each in brought:
         await planned.answered(each.reference, 2)
-    assert len(await described(planned)) == questions.OF_ONE_HOST
+    assert len(await described(planned)) == OF_ONE_HOST
     assert await described(planned) == []
     await planned.has("small", image(running=1))
     await planned.answered(NGINX, 2)
@@ -99,7 +100,7 @@ async def test_of_one_host_a_bounded_number_of_digests_is_described_in_a_day(
     planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Digests of one host wait for the next day once enough were described; others do not."""
-    monkeypatch.setattr(questions, "DESCRIBED_A_DAY", 3)
+    monkeypatch.setattr(digest_questions, "DESCRIBED_A_DAY", 3)
     brought = many("big", 5, running=1)
     await planned.has("big", *brought)
     for each in brought:

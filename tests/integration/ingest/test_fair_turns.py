@@ -11,6 +11,7 @@ from imagedrift_ingest.core.questions import PublishOutcome
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime.clock import now
 from imagedrift_schemas.v1 import List, Question
+from support.described import described
 from support.ingest import NGINX, image
 from support.many_images import many
 from support.planning import FRESHNESS, LATER, Planned, name, planning
@@ -48,6 +49,34 @@ async def test_a_host_has_few_questions_out_however_many_it_brought(dsn: str) ->
         assert len(await planned.names()) == 3
         await planned.answered("docker.io/big/app0:1")
         assert len(await planned.names()) == 1
+
+
+async def test_a_host_with_several_images_of_a_tag_is_one_host(planned: Planned) -> None:
+    """Several images that one host runs of each of its tags do not put them before another's."""
+    twice = [
+        image(one.reference, version, running=1)
+        for one in many("big", 30, running=1)
+        for version in (1, 2)
+    ]
+    await planned.has("big", *twice)
+    await planned.has("small", image(running=1))
+    await maintain_on(planned.database).count_hosts()
+    assert await planned.database.pool.fetchval("SELECT max(weight) FROM fleet.answers") == 1
+    assert NGINX in await planned.names()
+
+
+@pytest.mark.parametrize("running", [0, 1])
+async def test_what_a_host_has_alone_is_in_its_own_turns_whoever_named_it_first(
+    planned: Planned, running: int
+) -> None:
+    """A host that names what another runs, or alone has later, leaves that to the other's turns."""
+    await planned.has("big", image(), *many("big", 150, running))
+    await planned.has("small", image(running=running))
+    await maintain_on(planned.database).count_hosts()
+    if not running:
+        await planned.has("big", *many("big", 150, running))
+    await maintain_on(planned.database).count_hosts()
+    assert NGINX in await planned.names()
 
 
 async def test_a_registry_without_room_takes_none_of_its_hosts_room(dsn: str) -> None:
@@ -91,7 +120,7 @@ async def test_a_planner_that_was_killed_while_publishing_is_followed(dsn: str) 
             return []
 
         killed.ask = hang
-        planning_task = asyncio.create_task(killed.plan.ask_due(now()))
+        planning_task = asyncio.create_task(killed.tags.ask_due(now()))
         await reached.wait()
         planning_task.cancel()
         await asyncio.wait([planning_task])
@@ -112,7 +141,7 @@ async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(d
             return ["asked"] * len(asked)
 
         planned.ask = hang
-        at_work = asyncio.create_task(planned.plan.ask_due(now()))
+        at_work = asyncio.create_task(planned.tags.ask_due(now()))
         await reached.wait()
         async with asyncio.timeout(5):
             await planned.answered(NGINX, 2)
@@ -123,7 +152,31 @@ async def test_answers_are_stored_while_nats_hangs_in_the_middle_of_publishing(d
         """
         assert await planned.database.pool.fetchval(sql) == 0
         free.set()
-        assert await at_work == 5  # what is inside the digest that came meanwhile, too
+        assert await at_work == 4
+        assert await planned.digests.ask_due(now()) == 1  # of the digest that came meanwhile
+
+
+async def test_tags_are_asked_about_while_digests_are(dsn: str) -> None:
+    """Digests of one host, however long they take, keep no new reference of another waiting."""
+    async with planning(dsn, outstanding=100) as planned:
+        keep, reached = planned.ask, asyncio.Event()
+        await planned.has("big", image(version=0))
+        await planned.answered(NGINX, 2)
+
+        async def hang(_: Sequence[Question | List]) -> list[PublishOutcome]:
+            reached.set()
+            await asyncio.Event().wait()
+            return []
+
+        planned.ask = hang
+        describing = asyncio.create_task(planned.digests.ask_due(now()))
+        await reached.wait()
+        planned.ask = keep
+        await planned.has("small", *many("small", 1))
+        assert await planned.tags.ask_due(now()) == 1
+        assert not describing.done()
+        describing.cancel()
+        await asyncio.wait([describing])
 
 
 async def test_what_was_published_before_a_turn_ended_is_noted(dsn: str) -> None:
@@ -142,15 +195,15 @@ async def test_what_was_published_before_a_turn_ended_is_noted(dsn: str) -> None
 
         planned.ask = fails_at_the_third
         with pytest.raises(DatabaseUnavailable):
-            await planned.plan.ask_due(now())
+            await planned.tags.ask_due(now())
         planned.ask = keep
         assert len(await planned.names()) == 1
 
 
-async def test_an_image_that_is_committed_while_the_planner_runs_is_described_at_once(
+async def test_an_image_that_is_committed_while_the_planner_runs_is_not_missed(
     planned: Planned,
 ) -> None:
-    """An image that is committed while the planner runs is described at once."""
+    """An image, however old, leads to a question once the one before has left its stream."""
     await planned.has("web-1", image(version=0))
     await planned.answered(NGINX, 2)
     assert len(await planned.asks()) == 1
@@ -160,5 +213,6 @@ async def test_an_image_that_is_committed_while_the_planner_runs_is_described_at
         "UPDATE fleet.comparisons SET first_seen_at = now() - interval '1 hour'"
         " WHERE platform = 'linux/arm64'"
     )
-    assert len(await planned.asks()) == 1
-    assert await planned.asks() == []
+    assert await described(planned) == []
+    assert len(await described(planned, now() + LATER)) == 1
+    assert await described(planned, now() + LATER) == []

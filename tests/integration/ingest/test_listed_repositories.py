@@ -123,8 +123,8 @@ async def test_a_list_is_written_in_the_order_of_locks_of_an_answer(planned: Pla
     )
     async with planned.database.pool.acquire() as other, other.transaction():
         await other.fetch(load("lists")["lock_answers"], [key])
-        said = tags_listed(("1.28.2", "1.27.3"), checked_at=now() + DAY)
-        storing = asyncio.create_task(planned.listed(said))
+        later_list = tags_listed(("1.28.2", "1.27.3"), checked_at=now() + DAY)
+        storing = asyncio.create_task(planned.listed(later_list))
         await until(partial(_waits_for_a_lock, planned), what="the list waits for the answer")
         await other.execute("SET LOCAL lock_timeout = '1s'")
         assert len(await other.fetch(load("lists")["lock_steps"], [key])) == 2

@@ -75,10 +75,10 @@ async def test_what_nobody_has_is_removed_after_the_history_that_names_it(
     async with ingest(dsn, fresh_nats.url):
         await agents.has("web-1", image(running=1))
 
-        async def gone() -> bool:
+        async def is_gone() -> bool:
             return not await operator.comparisons(REDIS)
 
-        await until(gone, what="the image is gone")
+        await until(is_gone, what="the image is gone")
     assert (await maintain(dsn)).done["images_dropped"] == 0
     marked = "SELECT count(*) FROM fleet.comparisons WHERE unused_since IS NOT NULL"
     assert await connection.fetchval(marked) == 1, "by this, or by the maintenance of ingest itself"

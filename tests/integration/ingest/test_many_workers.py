@@ -57,7 +57,7 @@ class Stream(StillStream):
         return self._epoch
 
 
-def made(draw: random.Random) -> list[Report]:
+def reports_of(draw: random.Random) -> list[Report]:
     """Every host reports its changing images, in two epochs of the stream."""
     reports: list[Report] = []
     seqs: dict[int, int] = defaultdict(int)
@@ -101,7 +101,7 @@ async def add_up(pool: "asyncpg.Pool[asyncpg.Record]", batches: list[list[Report
 async def test_the_tables_equal_the_newest_inventories(dsn: str, seed: int) -> None:
     """P4, P5: shuffled, repeated and interrupted batches end in the newest inventories."""
     draw = random.Random(seed)
-    reports = made(draw)
+    reports = reports_of(draw)
     shuffled = reports + draw.sample(reports, len(reports) // 3)
     draw.shuffle(shuffled)
     batches = [shuffled[place : place + 25] for place in range(0, len(shuffled), 20)]

@@ -44,8 +44,8 @@ def storing_of(number: int) -> Operation:
     """Store one list."""
 
     async def store(database: Database) -> None:
-        said = listed(number)
-        stated = {(said.registry, said.repository): (number, said)}
+        tags = listed(number)
+        stated = {(tags.registry, tags.repository): (number, tags)}
         await lists_on(database, POLICY).store(1, stated, surely_newest=True, read_to=number)
 
     return store
@@ -55,8 +55,10 @@ def answering_of(seq: int, reference: str) -> Operation:
     """Store what a tag points to, and what is inside."""
 
     async def store(database: Database) -> None:
-        said, inside = {reference: (seq, answer(reference))}, [described(reference)]
-        await answers_on(database, POLICY).store(1, said, inside, surely_newest=True, read_to=seq)
+        answers, inside = {reference: (seq, answer(reference))}, [described(reference)]
+        await answers_on(database, POLICY).store(
+            1, answers, inside, surely_newest=True, read_to=seq
+        )
 
     return store
 

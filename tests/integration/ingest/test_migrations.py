@@ -1,4 +1,4 @@
-"""Migrations: applied once, mending what earlier versions stored, refused by an older service."""
+"""Migrations: applied once, mending what earlier versions stored."""
 
 import asyncio
 import shutil
@@ -7,18 +7,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from imagedrift_ingest.__main__ import start
-from imagedrift_ingest.adapters.postgres import migrations
-from imagedrift_ingest.settings import IngestSettings
-from imagedrift_runtime.clock import SystemClock
-from imagedrift_runtime.process import Process
-from imagedrift_runtime.settings import SettingsFault
-from imagedrift_sandbox.nats import NatsServer
-from support.ingest import GOOD_ROWS, MISCOUNTED, Fleet, digest
+from imagedrift_ingest.adapters.postgres import migrations, schema_check
+from support.ingest import GOOD_ROWS, MISCOUNTED, digest
 from support.postgres import NEWEST, OLDEST
 
 # On the oldest PostgreSQL from the first one alone: every migration is then run there, on rows.
-UPGRADES = [(NEWEST, version) for version in range(1, len(migrations.known()))] + [(OLDEST, 1)]
+UPGRADES = [(NEWEST, version) for version in range(1, len(schema_check.known()))] + [(OLDEST, 1)]
 
 BAD_TIMES = f"""
     UPDATE fleet.comparisons SET created_at = '-infinity';
@@ -53,7 +47,7 @@ def test_migrating_twice_at_once_migrates_once(database_dsn: str) -> None:
     async def twice() -> list[list[str]]:
         return list(await asyncio.gather(*(migrations.migrate(database_dsn) for _ in range(2))))
 
-    assert sorted(asyncio.run(twice())) == [[], migrations.known()]
+    assert sorted(asyncio.run(twice())) == [[], schema_check.known()]
 
 
 @pytest.mark.parametrize(("server", "version"), UPGRADES, indirect=["server"])
@@ -61,13 +55,13 @@ async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
     database_dsn: str, tmp_path: Path, version: int
 ) -> None:
     """Rows of every earlier schema are readable after the upgrade."""
-    for name in migrations.known()[:version]:
-        shutil.copy(migrations.folder() / f"{name}.sql", tmp_path)
+    for name in schema_check.known()[:version]:
+        shutil.copy(schema_check.folder() / f"{name}.sql", tmp_path)
     await migrations.migrate(database_dsn, tmp_path)
     connection = await asyncpg.connect(database_dsn)
     try:
         await connection.execute(GOOD_ROWS)
-        assert await migrations.migrate(database_dsn) == migrations.known()[version:]
+        assert await migrations.migrate(database_dsn) == schema_check.known()[version:]
         row = await connection.fetchrow("SELECT * FROM ops.comparisons")
         assert row is not None
         assert (row["host"], row["reference"]) == ("web-1", "r.io/a:1")
@@ -80,9 +74,9 @@ async def test_a_database_of_every_earlier_schema_is_brought_to_this_one(
 
 async def migrate_to_before(number: str, dsn: str, folder: Path) -> None:
     """Migrate as a version did that had no migration of this number or later."""
-    for name in migrations.known():
+    for name in schema_check.known():
         if name < number:
-            shutil.copy(migrations.folder() / f"{name}.sql", folder)
+            shutil.copy(schema_check.folder() / f"{name}.sql", folder)
     await migrations.migrate(dsn, folder)
 
 
@@ -148,32 +142,6 @@ async def test_references_that_nobody_has_are_laid_to_rest_by_the_upgrade(
         assert [(*row,) for row in await connection.fetch(sql)] == [(1, 1)]
     finally:
         await connection.close()
-
-
-async def test_a_service_refuses_another_schema_and_says_what_to_do(
-    database_dsn: str, fresh_nats: NatsServer, agents: Fleet, tmp_path: Path
-) -> None:
-    """Ingest refuses a missing, older or newer schema, and says what to do."""
-    settings = IngestSettings(database_url=database_dsn, nats_url=(fresh_nats.url,))
-    with pytest.raises(SettingsFault, match="run `imagedrift migrate`"):
-        await start(settings, Process((), SystemClock()))
-
-    first, *_ = migrations.known()
-    shutil.copy(migrations.folder() / f"{first}.sql", tmp_path)
-    await migrations.migrate(database_dsn, tmp_path)
-    with pytest.raises(SettingsFault, match="lacks 0002_views"):
-        await start(settings, Process((), SystemClock()))
-
-    await migrations.migrate(database_dsn)
-    newer = tmp_path / "9999_later.sql"
-    newer.write_text(
-        "-- Later\n-- depends:\n-- migrate: apply\nSELECT 1;\n-- migrate: rollback\nSELECT 1;\n"
-    )
-    for path in migrations.folder().glob("*.sql"):
-        shutil.copy(path, tmp_path)
-    await migrations.migrate(database_dsn, tmp_path)
-    with pytest.raises(SettingsFault, match="9999_later, which this version does not know"):
-        await start(settings, Process((), SystemClock()))
 
 
 async def test_a_migration_that_fails_names_itself_and_leaves_the_others(

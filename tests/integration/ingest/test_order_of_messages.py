@@ -20,9 +20,11 @@ from support.ingest import NGINX, NOW, answer, image, inventory
 from support.storing import answers_on, database_of, hosts_on
 
 STORED = Position(5, 10, NOW)
+AFTER = int(NOW.timestamp()) * 1_000_000 + 10_000_000
+"""When a stream was made that was restored from a backup after all of these were said."""
 PLACES = [
     Position(epoch, seq, NOW + timedelta(seconds=second))
-    for epoch, seq, second in product((4, 5, 6), (9, 10, 11), (-1, 0, 1))
+    for epoch, seq, second in product((4, 5, 6, AFTER), (9, 10, 11), (-1, 0, 1))
 ]
 
 Say = Callable[[Position, bool], Awaitable[set[int]]]
@@ -37,11 +39,15 @@ def hosts(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
 
     async def say(place: Position, surely: bool) -> set[int]:
         assert place.at
-        said = inventories.read(subjects.inventory("fra1", "web-1"), payload, place.seq, place.at)
+        received = inventories.read(
+            subjects.inventory("fra1", "web-1"), payload, place.seq, place.at
+        )
         images = {
-            ("fra1", "web-1"): images_of(said.envelope.images, IdentityCache().reading(), place.at)
+            ("fra1", "web-1"): images_of(
+                received.envelope.images, IdentityCache().reading(), place.at
+            )
         }
-        return await store.store(place.epoch, [said], images, surely_newest=surely)
+        return await store.store(place.epoch, [received], images, surely_newest=surely)
 
     return say
 
@@ -51,8 +57,8 @@ def answers(pool: "asyncpg.Pool[asyncpg.Record]") -> Say:
     store = answers_on(database_of(pool))
 
     async def say(place: Position, surely: bool) -> set[int]:
-        said = {NGINX: (place.seq, answer(checked_at=place.at))}
-        return await store.store(place.epoch, said, [], surely_newest=surely, read_to=place.seq)
+        messages = {NGINX: (place.seq, answer(checked_at=place.at))}
+        return await store.store(place.epoch, messages, [], surely_newest=surely, read_to=place.seq)
 
     return say
 

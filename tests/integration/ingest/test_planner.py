@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from imagedrift_runtime.clock import now
-from imagedrift_schemas.v1 import Child, Describe, Resolve, Unreachable
+from imagedrift_schemas.v1 import Resolve, Unreachable
 from support.ingest import NGINX, digest, image
 from support.planning import FRESHNESS, LATER, Planned, planning
 from support.storing import maintain_on
@@ -101,56 +101,3 @@ async def test_a_tag_that_never_moves_is_asked_less_often(planned: Planned) -> N
     await planned.answered(NGINX)
     assert await planned.names(now() + timedelta(seconds=3 * FRESHNESS)) == []
     assert await planned.names(now() + timedelta(seconds=4.5 * FRESHNESS)) == [NGINX]
-
-
-async def test_a_digest_is_described_once_for_every_platform_that_needs_it(
-    planned: Planned,
-) -> None:
-    """A digest is described once per platform that needs it."""
-    arm = image(version=0, platform="linux/arm64", image_id=digest("arm"))
-    await planned.has("web-1", image(version=0))
-    await planned.answered(NGINX, 2)
-    [asked] = [q for q in await planned.asks() if isinstance(q, Describe)]
-    assert (asked.digest, asked.platforms) == (digest((NGINX, 2)), ("linux/amd64",))
-    assert not [q for q in await planned.asks() if isinstance(q, Describe)]
-
-    await planned.has("web-2", arm)
-    [more] = [q for q in await planned.asks() if isinstance(q, Describe)]
-    assert more.platforms == ("linux/arm64",)
-
-    from imagedrift_schemas.v1 import Described
-
-    children = tuple(
-        Child(platform=platform, digest=digest(platform), config_digest=digest(("c", platform)))
-        for platform in ("linux/amd64", "linux/arm64")
-    )
-    told = Described(
-        registry="docker.io",
-        repository="library/nginx",
-        digest=digest((NGINX, 2)),
-        checked_at=now(),
-        children=children,
-    )
-    await planned.described(told)
-    assert not [q for q in await planned.asks(now() + timedelta(days=2)) if isinstance(q, Describe)]
-
-
-async def test_the_order_of_an_answer_and_its_description_does_not_matter(
-    planned: Planned,
-) -> None:
-    """The verdict is the same in any order of answer, description and image."""
-    from imagedrift_schemas.v1 import Described
-
-    child = Child(platform="linux/amd64", digest=digest("child"), config_digest=image().image_id)
-    told = Described(
-        registry="docker.io",
-        repository="library/nginx",
-        digest=digest((NGINX, 2)),
-        checked_at=now(),
-        children=(child,),
-    )
-    await planned.described(told)
-    await planned.answered(NGINX, 2)
-    await planned.has("web-1", image())
-    reasons = await planned.database.pool.fetch("SELECT reason FROM ops.comparisons")
-    assert [row["reason"] for row in reasons] == ["platform_match"]

@@ -26,7 +26,7 @@ def restart(planned: Planned) -> None:
     planned.use(hosts_on(planned.database, comparison_ids_on(planned.database, most_new=MOST)))
 
 
-async def told(planned: Planned, host: str) -> tuple[int, Any]:
+async def stored_and_skipped(planned: Planned, host: str) -> tuple[int, Any]:
     """How many images of a host are stored, and what operators are told of the others."""
     row = await planned.database.pool.fetchrow(
         "SELECT images, skipped::text AS skipped FROM ops.hosts WHERE host = $1", host
@@ -44,8 +44,8 @@ async def test_what_is_over_the_quota_is_left_out_and_told(planned: Planned) -> 
     """Images over the quota are left out and counted, and other hosts are not affected."""
     await planned.has("big", *many(8))
     await planned.has("small", *many(3, start=100))
-    assert await told(planned, "big") == (5, '{"over_quota": 3}')
-    assert await told(planned, "small") == (3, "{}")
+    assert await stored_and_skipped(planned, "big") == (5, '{"over_quota": 3}')
+    assert await stored_and_skipped(planned, "small") == (3, "{}")
     assert await planned.database.pool.fetchval("SELECT count(*) FROM fleet.image_refs") == 8
 
 
@@ -62,7 +62,7 @@ async def test_images_that_others_have_are_in_no_quota(planned: Planned) -> None
     await planned.has("one", *many(5))
     await planned.has("two", *many(5))
     await planned.has("two", *many(8))
-    assert await told(planned, "two") == (8, "{}")
+    assert await stored_and_skipped(planned, "two") == (8, "{}")
     sql = "SELECT made FROM fleet.host_quotas ORDER BY host_id"
     assert [row["made"] for row in await planned.database.pool.fetch(sql)] == [5, 3]
 
@@ -73,14 +73,14 @@ async def test_a_host_is_read_again_on_the_next_day_although_it_says_nothing_new
     """Images over the quota are stored on the next day, without a change of the host."""
     await planned.has("big", *many(8))
     await planned.has("big", *many(8))
-    assert (await told(planned, "big"))[0] == 5
+    assert (await stored_and_skipped(planned, "big"))[0] == 5
     await planned.database.pool.execute("UPDATE fleet.host_quotas SET day = day - 1")
     await planned.database.pool.execute(
         "UPDATE fleet.host_state"
         " SET reconciled_at = date_trunc('day', now(), 'UTC') - interval '1 s'"
     )
     await planned.has("big", *many(8))
-    assert await told(planned, "big") == (8, "{}")
+    assert await stored_and_skipped(planned, "big") == (8, "{}")
 
 
 async def test_counts_of_days_that_are_over_are_dropped(planned: Planned) -> None:

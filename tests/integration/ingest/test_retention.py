@@ -229,6 +229,37 @@ async def test_of_tags_that_one_host_brought_a_bounded_number_of_changes_is_kept
     assert found["f"] == NOW + timedelta(seconds=1 + MOST_MOVES + 10 - left)
 
 
+async def test_of_images_of_a_tag_that_no_host_has_any_more_a_bounded_number_is_kept(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> None:
+    """The images that were last on a host are kept, and all that a host has."""
+    await pool.execute(OLD_ROWS["image_refs"], NOW, 1)
+    await pool.execute("INSERT INTO fleet.hosts (site, host) VALUES ('fra1', 'web-1')")
+    await pool.execute(
+        """INSERT INTO fleet.comparisons (
+             ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since, unused_since)
+           SELECT ref_id, 'sha256:' || encode(sha256(n::text::bytea), 'hex'), '{}', 'linux/amd64',
+             'local', 'no_repo_digest', $1, $1::timestamptz - make_interval(secs => n)
+           FROM fleet.image_refs, generate_series(1, 1100) AS n""",
+        NOW,
+    )
+    await pool.execute(
+        """INSERT INTO fleet.host_images (host_id, comparison_id, since)
+           SELECT h.host_id, c.comparison_id, $1
+           FROM fleet.hosts AS h, fleet.comparisons AS c
+           WHERE c.unused_since < $1::timestamptz - interval '1099 seconds'""",
+        NOW,
+    )
+    await maintain_on(database_of(pool)).tidy(NOW + timedelta(days=2))
+    found = await pool.fetchrow(
+        """SELECT count(*) AS n, count(*) FILTER (WHERE unused_since IS NULL) AS used,
+             min(unused_since) AS oldest FROM fleet.comparisons"""
+    )
+    assert found is not None
+    assert (found["n"], found["used"]) == (1001, 1)
+    assert found["oldest"] == NOW - timedelta(seconds=1000)
+
+
 async def test_a_host_that_is_gone_for_long_is_deleted_and_comes_back_when_it_speaks(
     dsn: str,
     fresh_nats: NatsServer,

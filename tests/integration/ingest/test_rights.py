@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_ingest.adapters.postgres import migrations, schema_check
 from imagedrift_ingest.adapters.postgres.migrations import MigrationFailed
 from imagedrift_sandbox.postgres import PostgresServer
 from support.logins import assert_all_work, connected, login, make_logins, make_owner, run
@@ -102,6 +102,65 @@ async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(schema: st
         assert await writer.fetchval("SHOW default_transaction_read_only") == "off"
 
 
+ABUSES = (
+    "SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 100000) AS n",
+    "SELECT count(pg_try_advisory_lock_shared(1, n)) FROM generate_series(1, 100000) AS n",
+    "SELECT pg_advisory_xact_lock(1)",
+    "SELECT lo_from_bytea(0, decode(repeat('00', 1000), 'hex'))",
+    "SELECT lo_create(0)",
+    "SELECT lo_creat(-1)",
+    "SELECT pg_logical_emit_message(false, '', repeat('x', 1000))",
+    "SELECT pg_logical_emit_message(false, '', '\\x00'::bytea)",
+    "SET temp_file_limit = -1",
+)
+"""What PostgreSQL lets every login do that may connect."""
+
+
+async def test_no_function_of_the_server_lets_a_reader_stop_all_or_fill_the_disk(
+    schema: str,
+) -> None:
+    """A reader fills neither the table of locks, nor the disk, by what PostgreSQL lets all do."""
+    await migrations.migrate(schema)
+    await make_logins(schema)
+    await migrations.migrate(schema)
+
+    async with connected(login(schema, "alice")) as reader:
+        await reader.execute("SET default_transaction_read_only = off")
+        for abuse in ABUSES:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await reader.execute(abuse)
+        assert await reader.fetchval("SHOW temp_file_limit") == "4GB"
+
+
+async def test_an_owner_migrates_where_nobody_else_may_lock(empty: str) -> None:
+    """The SQL that an owner lets a superuser run bounds readers, and leaves the owner able."""
+    owner = await make_owner(empty, "CREATEROLE")
+    await migrations.migrate(owner)
+    await make_logins(empty)
+
+    await run(empty, *await migrations.advice(owner))
+
+    assert await migrations.migrate(owner) == []
+    assert await migrations.advice(owner) == []
+    await assert_all_work(empty)
+    async with connected(login(empty, "alice")) as reader:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.execute("SELECT pg_advisory_lock(1)")
+
+
+async def test_a_new_owner_who_may_not_lock_is_told_what_to_run(empty: str) -> None:
+    """A database that another owner got, with the rights of before, says in SQL what it lacks."""
+    await migrations.migrate(empty)
+    owner = await make_owner(empty)
+    with pytest.raises(MigrationFailed, match="GRANT EXECUTE") as refused:
+        await migrations.migrate(owner)
+
+    await run(empty, str(refused.value).splitlines()[-1])
+
+    with pytest.raises(MigrationFailed, match="migrate as the owner"):
+        await migrations.migrate(owner)
+
+
 async def test_functions_with_the_owners_rights_are_bounded(schema: str) -> None:
     """Functions with the owner's rights have a fixed search path, and no reader may call them."""
     await migrations.migrate(schema)
@@ -122,6 +181,7 @@ async def test_a_lock_that_a_reader_holds_ends_the_wait_with_his_name(schema: st
     """A lock of migrations that a login holds ends the wait with its name."""
     await migrations.migrate(schema)
     await make_logins(schema)
+    await run(schema, "GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO alice")
     async with connected(login(schema, "alice")) as reader:
         await reader.execute("SELECT pg_advisory_lock($1)", migrations.LOCK)
 
@@ -160,10 +220,10 @@ async def test_ingest_without_the_writers_role_is_told_what_it_lacks(schema: str
 
     async with connected(login(schema, "ingest")) as stranger:
         with pytest.raises(
-            migrations.WrongSchema,
+            schema_check.WrongSchema,
             match="give this login the role imagedrift_writer, or NAME_writer",
         ):
-            await migrations.check(stranger)
+            await schema_check.check(stranger)
 
 
 async def test_a_decider_decides_under_its_own_name_and_writes_nothing_else(schema: str) -> None:
@@ -199,5 +259,5 @@ async def test_a_database_without_deciders_works(empty: str) -> None:
     """Where the owner may make no role and a DBA made the two of before, that is advice alone."""
     await run(empty, "CREATE ROLE imagedrift_operator", "CREATE ROLE imagedrift_writer")
     owner = await make_owner(empty)
-    assert await migrations.migrate(owner) == migrations.known()
+    assert await migrations.migrate(owner) == schema_check.known()
     assert "CREATE ROLE imagedrift_decider NOLOGIN;" in await migrations.advice(owner)

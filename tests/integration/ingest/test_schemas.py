@@ -61,7 +61,7 @@ def delivered(messages: Sequence[dict[str, Any]], subject: str = "a.b") -> list[
 @given(several(Inventory), several(Answer, Described), several(RegistryState), several(DeadLetter))
 async def test_the_database_takes_what_the_schemas_let_through(
     dsn: str,
-    said: list[dict[str, Any]],
+    documents: list[dict[str, Any]],
     answered: list[dict[str, Any]],
     states: list[dict[str, Any]],
     letters: list[dict[str, Any]],
@@ -72,10 +72,10 @@ async def test_the_database_takes_what_the_schemas_let_through(
         stream = StillStream()
         store_states = StoreRegistryStates(RegistryTable(database), stream)
         store_letters = StoreDeadLetters(DeadLetterTable(database), stream)
-        said = [{"images": [], **each} for each in said]
+        documents = [{"images": [], **each} for each in documents]
 
         outcomes = [
-            *await store_inventories(hosts_on(database)).handle(delivered(said)),
+            *await store_inventories(hosts_on(database)).handle(delivered(documents)),
             *await store_answers(answers_on(database)).handle(delivered(answered)),
             *await store_states.handle(delivered(states)),
             *await store_letters.handle(delivered(letters)),

@@ -18,7 +18,7 @@ SOON = replace(EVERY, versions=0.2, count=0.2)
 ABOUT = List(registry="docker.io", repository="library/nginx", asked_at=NOW, fresh_since=NOW)
 
 
-async def asked(agents: Fleet) -> Any:
+async def waiting_question(agents: Fleet) -> Any:
     """The question for the tags that waits in its lane."""
     return await agents.waiting(subjects.list_question("hub", ABOUT), List)
 
@@ -45,10 +45,10 @@ async def test_what_is_newer_is_asked_and_shown(
         await agents.answers(answer(RUN))
 
         async def is_asked() -> bool:
-            return await asked(agents) is not None
+            return await waiting_question(agents) is not None
 
         await until(is_asked, what="the tags are asked for")
-        question = await asked(agents)
+        question = await waiting_question(agents)
         assert (question.tags, question.hosts) == (("1.27.3",), 1)
 
         await agents.lists(tags_listed())
@@ -84,4 +84,4 @@ async def test_lists_can_be_switched_off(
         await until(is_read, what="the tag is read")
         [row] = await rows()
         assert (row["behind"], row["next_list_at"], row["patch_state"]) == (None, None, "unknown")
-    assert await asked(agents) is None
+    assert await waiting_question(agents) is None

@@ -34,7 +34,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
         yield database_of(pool)
 
 
-async def done() -> str:
+async def quick_work() -> str:
     """Work that takes no time."""
     return "done"
 
@@ -51,11 +51,11 @@ async def test_one_works_at_a_time_and_the_next_one_afterwards(database: Databas
 
     at_work = asyncio.create_task(turns.run("plan", long))
     await began.wait()
-    assert await others.run("plan", done) is None
-    assert await others.run("announce", done) == "done"
+    assert await others.run("plan", quick_work) is None
+    assert await others.run("announce", quick_work) == "done"
     free.set()
     assert await at_work == "long"
-    assert await others.run("plan", done) == "done"
+    assert await others.run("plan", quick_work) == "done"
 
 
 async def test_many_that_want_a_turn_at_once_never_work_at_once(database: Database) -> None:
@@ -79,9 +79,9 @@ async def test_the_turn_of_one_that_was_killed_runs_out(database: Database) -> N
     await database.pool.execute(
         "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 minute')"
     )
-    assert await turns_on(database).run("plan", done) is None
+    assert await turns_on(database).run("plan", quick_work) is None
     await database.pool.execute("UPDATE fleet.turns SET until = now()")
-    assert await turns_on(database).run("plan", done) == "done"
+    assert await turns_on(database).run("plan", quick_work) == "done"
 
 
 async def test_a_turn_that_was_taken_while_the_clock_was_wrong_is_nobodys(
@@ -91,7 +91,7 @@ async def test_a_turn_that_was_taken_while_the_clock_was_wrong_is_nobodys(
     await database.pool.execute(
         "INSERT INTO fleet.turns VALUES ('plan', gen_random_uuid(), now() + interval '1 year')"
     )
-    assert await turns_on(database).run("plan", done) == "done"
+    assert await turns_on(database).run("plan", quick_work) == "done"
 
 
 async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Database) -> None:
@@ -109,7 +109,7 @@ async def test_work_that_fails_gives_its_turn_back_and_is_counted(database: Data
         assert registry.get_sample_value("imagedrift_turn_failures_total", turn) == 1
         done_at = "imagedrift_turn_last_done_timestamp_seconds"
         assert registry.get_sample_value(done_at, turn) == 0
-        assert await turns_on(database).run("plan", done) == "done"
+        assert await turns_on(database).run("plan", quick_work) == "done"
         told = registry.get_sample_value(done_at, turn)
     finally:
         metrics.disable()
@@ -139,7 +139,7 @@ async def test_work_that_hangs_is_given_up(database: Database) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"plan: not done in 0\.5 s"):
         await turns_on(database, longest_s=0.5).run("plan", hanging)
     assert hanging.ended.is_set()
-    assert await turns_on(database).run("plan", done) == "done"
+    assert await turns_on(database).run("plan", quick_work) == "done"
 
 
 async def test_a_turn_lasts_as_long_as_its_work(database: Database, dsn: str) -> None:
@@ -157,13 +157,13 @@ async def test_a_turn_lasts_as_long_as_its_work(database: Database, dsn: str) ->
     first = await watcher.fetchval(UNTIL)
 
     async def is_renewed_often() -> bool:
-        assert await turns_on(database).run("plan", done) is None
+        assert await turns_on(database).run("plan", quick_work) is None
         return bool((await watcher.fetchval(UNTIL) - first).total_seconds() > 1.8)
 
     await until(is_renewed_often, what="three times its length have passed")
     free.set()
     assert await at_work == "long"
-    assert await turns_on(database).run("plan", done) == "done"
+    assert await turns_on(database).run("plan", quick_work) == "done"
     await watcher.close()
 
 
@@ -173,7 +173,7 @@ async def test_a_turn_that_was_taken_slowly_is_renewed_at_once(
     """Work begins late in its lease where the row was locked, and is not abandoned for that."""
     free, began = asyncio.Event(), asyncio.Event()
     other, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
-    await turns_on(database).run("plan", done)
+    await turns_on(database).run("plan", quick_work)
 
     async def long() -> str:
         began.set()
@@ -223,7 +223,7 @@ async def test_work_ends_when_another_has_its_turn(database: Database) -> None:
     await asyncio.wait_for(hanging.ended.wait(), 5)
     with pytest.raises(DatabaseUnavailable, match="plan: its turn could not be kept"):
         await at_work
-    assert await turns_on(database).run("plan", done) is None
+    assert await turns_on(database).run("plan", quick_work) is None
 
 
 async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None:
@@ -236,12 +236,12 @@ async def test_a_late_end_leaves_anothers_turn_alone(database: Database) -> None
         )
 
     await turns.run("plan", overtaken)
-    assert await turns.run("plan", done) is None
+    assert await turns.run("plan", quick_work) is None
 
 
 async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: str) -> None:
-    """A reader of the views can take no turn."""
-    await turns_on(database).run("plan", done)
+    """A reader of the views can take no turn, and locks that any login may take are none."""
+    await turns_on(database).run("plan", quick_work)
     reader = await asyncpg.connect(dsn)
     try:
         await reader.execute("SET ROLE imagedrift_operator")
@@ -253,9 +253,10 @@ async def test_no_reader_can_keep_anybody_from_working(database: Database, dsn: 
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with reader.transaction():
                     await reader.execute(taking)
+        await reader.execute("RESET ROLE")
         for number in range(1768780135, 1768780138):
             await reader.execute("SELECT pg_advisory_lock($1)", number)
-        assert await turns_on(database).run("plan", done) == "done"
+        assert await turns_on(database).run("plan", quick_work) == "done"
     finally:
         await reader.close()
 
@@ -265,9 +266,9 @@ async def test_no_reader_can_keep_answers_from_being_stored(dsn: str) -> None:
     async with planning(dsn, outstanding=10) as planned:
         reader = await asyncpg.connect(dsn)
         try:
-            await reader.execute("SET ROLE imagedrift_operator")
             taken = "SELECT pg_advisory_lock(hashtextextended($1, 1768780135))"
             await reader.execute(taken, digest((NGINX, 1)))
+            await reader.execute("SET ROLE imagedrift_operator")
             await planned.has("web-1", image())
             async with asyncio.timeout(4):
                 await planned.answered(NGINX, 1)
@@ -313,5 +314,5 @@ async def test_a_process_whose_own_work_fails_for_a_minute_is_not_ready(
             await turns.run("plan", broken)
         assert health.is_ready is ready
     assert health.parts()["plan"].reason == "it fails: DatabaseUnavailable: NATS hangs"
-    await turns.run("plan", done)
+    await turns.run("plan", quick_work)
     assert health.is_ready

@@ -64,11 +64,11 @@ async def test_p11_a_failed_refused_or_truncated_list_never_says_that_nothing_is
             await planned.listed(tags_listed(checked_at=at))
             assert "none" in (await shown(planned)).values()
         at += timedelta(seconds=1)
-        said = tags_listed(truncated=truncated, failure=failure, checked_at=at)
-        await planned.listed(said)
+        tags = tags_listed(truncated=truncated, failure=failure, checked_at=at)
+        await planned.listed(tags)
         found = await shown(planned)
-        assert "none" not in found.values(), said
-        assert found.get("behind") == behind, said
+        assert "none" not in found.values(), tags
+        assert found.get("behind") == behind, tags
 
 
 @pytest.mark.parametrize(

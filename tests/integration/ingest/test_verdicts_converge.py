@@ -58,11 +58,11 @@ def report(host: str, seq: int, draw: random.Random) -> Job:
     return job
 
 
-def tell(said: list[Answer | Described], seq: int) -> Job:
+def tell(messages: list[Answer | Described], seq: int) -> Job:
     """Answers and descriptions come in one batch."""
     batch = [
         delivered(f"$KV.drift_digests.{subjects.answer_key(one)}", codec.encode(one), seq + place)
-        for place, one in enumerate(said)
+        for place, one in enumerate(messages)
     ]
 
     async def job(database: Database) -> None:
@@ -77,12 +77,12 @@ def jobs(draw: random.Random) -> list[Job]:
     for number in range(60):
         reference = draw.choice(REFERENCES)
         outcome: Outcome | None = draw.choice([None, None, None, Missing(), Unreachable()])
-        said: list[Answer | Described] = [answer(reference, draw.choice(VERSIONS), outcome)]
+        messages: list[Answer | Described] = [answer(reference, draw.choice(VERSIONS), outcome)]
         if draw.random() < 0.5:
             version = draw.choice(VERSIONS)
             # True for ever: which image is inside depends on the version alone.
-            said.append(described(draw.choice(REFERENCES), version, version // 2))
-        made.append(tell(said, 10 * (number + 1)))
+            messages.append(described(draw.choice(REFERENCES), version, version // 2))
+        made.append(tell(messages, 10 * (number + 1)))
     draw.shuffle(made)
     return made
 

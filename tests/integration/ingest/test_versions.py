@@ -22,10 +22,10 @@ def labelled(version: str = "1.27.3", **facts: Any) -> LocalImage:
 
 def described(reference: str, version: object, *children: Child) -> Described:
     """The description of what a reference points to at a version."""
-    said = answer(reference, version)
+    message = answer(reference, version)
     return Described(
-        registry=said.registry,
-        repository=said.repository,
+        registry=message.registry,
+        repository=message.repository,
         digest=digest((reference, version)),
         checked_at=NOW,
         children=children,

@@ -68,7 +68,7 @@ async def test_registries_and_verdicts_choose_images(
         await move(dsn, connected, REFERENCES[3])
         await until(lambda: len(receiving.received) == 2, what="two messages")
 
-    def told(route: str) -> list[Any]:
+    def topics_of(route: str) -> list[Any]:
         return [
             (item["kind"], item["reference"])
             for each in receiving.received
@@ -76,5 +76,5 @@ async def test_registries_and_verdicts_choose_images(
             if each.read["data"]["route"] == route
         ]
 
-    assert told("ghcr") == [("outdated", REFERENCES[3])]
-    assert told("gone") == [("missing", REFERENCES[2])]
+    assert topics_of("ghcr") == [("outdated", REFERENCES[3])]
+    assert topics_of("gone") == [("missing", REFERENCES[2])]

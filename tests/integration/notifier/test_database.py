@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from imagedrift_notifier.adapters.database import open_database
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_sandbox.nats import NatsServer
 from support.logins import login
@@ -54,7 +54,7 @@ async def test_the_notifier_works_with_its_own_role_and_can_do_nothing_else(
 
 
 async def test_a_machine_that_vanished_keeps_no_claim_locked_for_long(dsn: str) -> None:
-    """The database ends its session after half a minute without a sign of life."""
+    """The database ends its session after half a minute without any word of its client."""
     async with open_database(dsn) as database, database.transaction() as connection:
         probes = int(await connection.fetchval("SHOW tcp_keepalives_count"))
         idle = int(await connection.fetchval("SHOW tcp_keepalives_idle"))
@@ -79,11 +79,11 @@ async def test_a_login_without_the_role_is_told_which_it_lacks(dsn: str) -> None
     await execute(dsn, f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
     try:
         async with open_database(login(dsn, name)) as database:
-            with pytest.raises(DatabaseAway, match="GRANT imagedrift_notifier"):
+            with pytest.raises(DatabaseUnreachable, match="GRANT imagedrift_notifier"):
                 await database.rows("counts", routes=["ops"])
     finally:
         await execute(dsn, f"DROP ROLE {name}")
     await execute(dsn, "DROP SCHEMA notify CASCADE")
     async with open_database(dsn) as database:
-        with pytest.raises(DatabaseAway, match="run `imagedrift migrate`"):
+        with pytest.raises(DatabaseUnreachable, match="run `imagedrift migrate`"):
             await database.rows("counts", routes=["ops"])

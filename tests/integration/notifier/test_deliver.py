@@ -31,19 +31,19 @@ from support.operator import Operator
 from support.polling import until
 
 AT_ONCE = 'gather = "0s"'
-GATE = 4711
+LOCK_KEY = 4711
 """The lock that holds a statement."""
 HOLD = f"""
 CREATE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock({GATE});
+  PERFORM pg_advisory_xact_lock({LOCK_KEY});
   RETURN NEW;
 END $$;
-GRANT EXECUTE ON FUNCTION public.hold() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.hold(), pg_advisory_xact_lock(bigint) TO PUBLIC;
 """
 WAITING = f"""
 SELECT pid FROM pg_locks
-WHERE locktype = 'advisory' AND objid = {GATE} AND NOT granted AND pid <> pg_backend_pid()
+WHERE locktype = 'advisory' AND objid = {LOCK_KEY} AND NOT granted AND pid <> pg_backend_pid()
 """
 POINTS = {
     "claiming": "BEFORE INSERT ON notify.claims FOR EACH ROW WHEN (NEW.send_at IS NOT NULL)",
@@ -58,7 +58,7 @@ UPDATE notify.messages SET leased_until = now() - interval '1 second' WHERE stat
 
 
 @asynccontextmanager
-async def gate(dsn: str, point: str) -> AsyncIterator[asyncpg.Connection]:
+async def hold_statement(dsn: str, point: str) -> AsyncIterator[asyncpg.Connection]:
     """Hold every statement of a point for the length of the context."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -66,23 +66,23 @@ async def gate(dsn: str, point: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.execute(
             f"CREATE TRIGGER held {POINTS[point]} EXECUTE FUNCTION public.hold()"
         )
-        await connection.execute(f"SELECT pg_advisory_lock({GATE})")
+        await connection.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
         yield connection
     finally:
         await connection.close()
 
 
-async def kill_at_the_gate(
-    connection: asyncpg.Connection, process: ServiceProcess, fate: str
+async def kill_at_statement(
+    connection: asyncpg.Connection, process: ServiceProcess, statement_is: str
 ) -> None:
     """Kill the process while its statement is held; then undo it, or let it be carried out."""
     await until(lambda: connection.fetch(WAITING), what="a statement is held")
     process.kill()
-    if fate == "undone":
+    if statement_is == "undone":
         await connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS w")
         await until(lambda: _none_waits(connection), what="the statement is undone")
     table = "claims" if await _is_on_claims(connection) else "messages"
-    await connection.execute(f"SELECT pg_advisory_unlock({GATE})")
+    await connection.execute(f"SELECT pg_advisory_unlock({LOCK_KEY})")
     await connection.execute(f"DROP TRIGGER held ON notify.{table}")
 
 
@@ -95,7 +95,7 @@ async def _is_on_claims(connection: asyncpg.Connection) -> bool:
     return bool(await connection.fetchval(sql))
 
 
-async def settled(dsn: str, topics: int = 1) -> list[dict[str, Any]]:
+async def delivered_messages(dsn: str, topics: int = 1) -> list[dict[str, Any]]:
     """Wait until nothing is on its way any more, and return the messages."""
     operator = Operator(dsn)
 
@@ -108,7 +108,7 @@ async def settled(dsn: str, topics: int = 1) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("fate", ["undone", "carried out"])
+@pytest.mark.parametrize("statement_is", ["undone", "carried out"])
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_kill_at_any_statement_leaves_one_message(
     dsn: str,
@@ -117,21 +117,21 @@ async def test_a_kill_at_any_statement_leaves_one_message(
     receiving: Receiver,
     tmp_path: Path,
     point: str,
-    fate: Literal["undone", "carried out"],
+    statement_is: Literal["undone", "carried out"],
 ) -> None:
     """Killed while it claims, composes, marks or ends: the receiver has one message."""
     routes = write_routes(tmp_path, receiving.url, ops=AT_ONCE)
     async with (
         notifier_process(dsn, fresh_nats.url, routes, tmp_path / "log") as process,
-        gate(dsn, point) as held,
+        hold_statement(dsn, point) as held,
     ):
         await move(dsn, connected)
-        await kill_at_the_gate(held, process, fate)
+        await kill_at_statement(held, process, statement_is)
     await execute(dsn, DIED_LONG_AGO)
 
     async with notifier(dsn, fresh_nats.url, routes):
         await publish_change(connected)
-        [row] = await settled(dsn)
+        [row] = await delivered_messages(dsn)
 
     assert row["state"] == "sent"
     assert receiving.ids == {row["message_id"]}
@@ -158,7 +158,7 @@ async def test_a_kill_before_the_answer_repeats_only_what_its_receiver_knows(
 
     async with notifier(dsn, fresh_nats.url, routes):
         await publish_change(connected)
-        [row] = await settled(dsn)
+        [row] = await delivered_messages(dsn)
 
     assert len(receiving.ids) == 1
     if route == "ops":
@@ -179,7 +179,7 @@ async def test_two_notifiers_send_each_message_once(
         notifier(dsn, fresh_nats.url, routes),
     ):
         await move(dsn, connected)
-        await settled(dsn, topics=2)
+        await delivered_messages(dsn, topics=2)
 
     assert sorted(each.path.split("/")[1] for each in receiving.received) == ["chat", "hook"]
 
@@ -196,7 +196,7 @@ async def test_a_stop_ends_what_was_begun(
         receiving.may_answer.set()
         assert await process.stop() == 0
 
-    [row] = await settled(dsn)
+    [row] = await delivered_messages(dsn)
     assert (row["state"], row["attempts"], len(receiving.received)) == ("sent", 1, 1)
 
 
@@ -217,7 +217,7 @@ async def test_a_channel_that_fails_is_tried_again_and_shown_without_its_address
         assert failing[0]["next_try_at"] is not None
         receiving.status = 200
         await execute(dsn, "UPDATE notify.messages SET try_at = now()")
-        rows = await settled(dsn, topics=2)
+        rows = await delivered_messages(dsn, topics=2)
         shown = "\n".join([process.log_text(), await process.metrics(), repr(rows)])
 
     assert [row["attempts"] for row in rows] == [2, 2]

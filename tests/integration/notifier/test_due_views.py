@@ -3,15 +3,34 @@
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.adapters.message_tables import MessageTables
-from imagedrift_notifier.core.route import HostFilter, Kind
+from imagedrift_notifier.core.route import HostFilter, TopicKind
 from support.decided_fleet import NEW, OLD, REFERENCES
 from support.notifier import FAIL, NGINX, execute, route
 from support.operator import Operator
 
-ALL: tuple[Kind, ...] = ("outdated", "version", "missing")
+ALL: tuple[TopicKind, ...] = ("outdated", "version", "missing")
 CLAIM = """
 INSERT INTO notify.claims (route, kind, reference, target) VALUES ('ops', $1, $2, $3)
 """
+MADE_UP = """
+WITH r AS (
+  INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+  SELECT format('made-up-%s.example/a:%s', n, t), format('made-up-%s.example', n), 'a', t, 'ask'
+  FROM generate_series(1, 200) AS n, generate_series(1, 3) AS t
+  RETURNING ref_id
+), a AS (
+  INSERT INTO fleet.answers (ref_id, failure, error, failures, failing_since, attempted_at)
+  SELECT ref_id, 'unreachable', 'no such host', 3, now() - interval '2 days', now() FROM r
+), c AS (
+  INSERT INTO fleet.comparisons
+    (ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since)
+  SELECT ref_id, $1, ARRAY[$1::text], 'linux/amd64', 'unknown', 'unreachable', now() FROM r
+  RETURNING comparison_id
+)
+INSERT INTO fleet.host_images (host_id, comparison_id, since, running)
+SELECT (SELECT min(host_id) FROM fleet.hosts), comparison_id, now(), 1 FROM c
+"""
+"""One host names registries that do not exist."""
 GONE = "UPDATE fleet.answers SET failure = NULL, gone = true WHERE failure = 'denied'"
 NEWER = """
 SELECT v.reference, n.tag
@@ -50,6 +69,18 @@ async def test_a_tag_that_is_gone_is_no_failure_of_its_registry(dsn: str) -> Non
 
         await execute(dsn, GONE)
         assert await DueViews(database).errors() == []
+
+
+async def test_registries_that_one_host_made_up_hide_no_real_one(dsn: str) -> None:
+    """Of two hundred registries that one host named few are told, beside the one that all have."""
+    await execute(dsn, MADE_UP, OLD)
+    await execute(dsn, FAIL)
+    async with open_database(dsn) as database:
+        views = DueViews(database)
+        told = [each.topic.reference for each in await views.errors()]
+        assert len(told) == 11
+        assert "ghcr.io" in told
+        assert [each.topic.reference for each in await views.errors("ghcr.io")] == ["ghcr.io"]
 
 
 async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None:

@@ -8,14 +8,15 @@ import pytest
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.message_tables import MessageTables
 from imagedrift_notifier.core.claim import Claim
-from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.outcome import NextStep
 from imagedrift_runtime.clock import now
+from imagedrift_runtime.clock_agreement import ClocksDisagree
 from support.notifier import execute, route
 from support.operator import Operator
 
-CONTENT = Content("a title", "a text", {"type": "x", "data": {}})
+CONTENT = MessageContent("a title", "a text", {"type": "x", "data": {}})
 
 
 def topics(count: int) -> list[Topic]:
@@ -127,14 +128,80 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(dsn: str) -> None:
         sent = await tables.begin_sending("ops")
         assert sent is not None
         await tables.end_sending(sent, NextStep(state="sent"))
-        await tables.prune()
+        await tables.prune(now())
         assert len(await Operator(dsn).ask("SELECT FROM ops.messages")) == 2
         for table, column in (("claims", "claimed_at"), ("messages", "created_at")):
             await execute(dsn, f"UPDATE notify.{table} SET {column} = now() - interval '2 years'")
 
-        await tables.prune()
+        await tables.prune(now())
 
     assert await Operator(dsn).ask("SELECT state FROM ops.messages") == [{"state": "waiting"}]
+
+
+async def test_a_tag_that_moves_with_every_check_is_told_ten_times_a_day(dsn: str) -> None:
+    """A tag that moves all the time is told ten times, and another image all the same."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        since = (await tables.enter(["ops"]))["ops"].since
+        for n in range(20):
+            moved = Topic("outdated", "docker.io/a/moving:1", f"sha256:{n}")
+            assert await tables.claim("ops", since, [Claim(moved, now())]) == 1
+        await tables.claim("ops", since, [Claim(topics(1)[0], now())])
+
+        told = [topic.reference for topic in await tables.topics("ops")]
+    assert told.count("docker.io/a/moving:1") == 10
+    assert told.count("docker.io/a/b0:1") == 1
+
+
+async def test_a_registry_that_comes_and_goes_is_told_once_an_hour(dsn: str) -> None:
+    """A registry that works again can be told anew an hour after it was told."""
+    failing = [Claim(Topic("error", "made-up.example", "unreachable"), None)]
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        since = (await tables.enter(["ops"]))["ops"].since
+        assert await tables.claim("ops", since, failing) == 1
+
+        await tables.release_errors(["ops"], [])
+        assert await tables.claim("ops", since, failing) == 0
+
+        await execute(dsn, "UPDATE notify.claims SET claimed_at = now() - interval '61 minutes'")
+        await tables.release_errors(["ops"], [])
+        assert await tables.claim("ops", since, failing) == 1
+
+
+async def test_of_a_tag_that_moves_for_a_year_a_bounded_number_is_kept(dsn: str) -> None:
+    """Of an image a hundred topics are kept beside those that wait."""
+    many = """
+    INSERT INTO notify.claims (route, kind, reference, target, claimed_at, send_at)
+    SELECT 'ops', 'outdated', 'docker.io/a/moving:1', n::text, now() - make_interval(hours => n),
+      CASE WHEN n = 250 THEN now() END
+    FROM generate_series(1, 300) AS n
+    """
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables)
+        await execute(dsn, many)
+
+        await tables.prune(now())
+
+    left = "SELECT reference, count(*) AS n FROM notify.claims GROUP BY reference ORDER BY 1"
+    assert await Operator(dsn).ask(left) == [
+        {"reference": "docker.io/a/b0:1", "n": 1},
+        {"reference": "docker.io/a/moving:1", "n": 101},
+    ]
+
+
+async def test_what_was_told_is_not_forgotten_as_a_clock_jumped(dsn: str) -> None:
+    """While the database's clock is years ahead no claim is removed, as it would be told again."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables)
+        await execute(dsn, "UPDATE notify.claims SET claimed_at = now() - interval '2 years'")
+
+        with pytest.raises(ClocksDisagree, match=r"730 days.* ahead of"):
+            await tables.prune(now() - timedelta(days=730))
+
+    assert await Operator(dsn).ask("SELECT waiting FROM ops.routes") == [{"waiting": 1}]
 
 
 async def test_nothing_is_claimed_by_a_state_that_was_read_before_a_restore_was_noticed(

@@ -9,7 +9,7 @@ from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.adapters.message_tables import GRACE, MessageTables
 from imagedrift_notifier.core.claim import Claim
-from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.route import Routes
 from imagedrift_notifier.usecases.claiming import Claiming
@@ -39,7 +39,7 @@ async def waiting(tables: MessageTables) -> None:
     await tables.begin(["ops"])
     await tables.claim("ops", since, [Claim(each, now()) for each in WAITING])
     async with tables.gathered(route(), WAITING[:1]) as gathered:
-        await gathered.write(Content("a title", "a text", {}), gathered.topics)
+        await gathered.write(MessageContent("a title", "a text", {}), gathered.topics)
 
 
 async def states(dsn: str) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ SELECT WHERE NOT EXISTS (SELECT FROM notify.messages WHERE state <> 'sent')
 """
 
 
-async def kept(dsn: str) -> asyncpg.Connection:
+async def copy_tables(dsn: str) -> asyncpg.Connection:
     """Keep a copy of the notifier's tables; the connection that made it."""
     connection = await asyncpg.connect(dsn)
     async with connection.transaction(isolation="repeatable_read"):
@@ -55,7 +55,7 @@ async def test_nothing_is_told_twice_and_what_comes_later_is(
     routes = write_routes(tmp_path, receiving.url, ops=keys, chat=keys)
     async with notifier(dsn, fresh_nats.url, routes):
         await until(lambda: Operator(dsn).ask(IDLE), what="a backlog is sent")
-        connection = await kept(dsn)
+        connection = await copy_tables(dsn)
         before = len(receiving.received)
         await move(dsn, connected)
         await until(lambda: len(receiving.received) == before + 2, what="it is told on both routes")
@@ -84,7 +84,7 @@ async def test_what_waits_in_the_restored_database_is_in_doubt(
         await move(dsn, connected)
         failing = "SELECT FROM ops.routes WHERE failing > 0 OFFSET 1"
         await until(lambda: Operator(dsn).ask(failing), what="both fail")
-        connection = await kept(dsn)
+        connection = await copy_tables(dsn)
         receiving.status = 200
         await execute(dsn, "UPDATE notify.messages SET try_at = now()")
         sent = "SELECT FROM ops.messages WHERE state = 'sent' OFFSET 1"

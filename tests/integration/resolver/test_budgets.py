@@ -9,13 +9,13 @@ import pytest
 
 from imagedrift_resolver.core import site
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Budget, Dialect, Fault, Kind, SandboxRegistry, Wait
+from imagedrift_sandbox.registry import Budget, Dialect, Fault, RouteKind, SandboxRegistry, Wait
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, Found, Limited, RegistryState
 from support.polling import until
 from support.resolver import ResolverClient, now, resolve, trusting, working
 
-BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+BOTH = (RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET)
 
 
 def push(registry: SandboxRegistry, count: int) -> list[str]:
@@ -91,7 +91,7 @@ async def test_a_429_of_where_a_registry_sends_us_stops_everybody_too(
     async with SandboxRegistry().serving() as front, SandboxRegistry().serving() as behind:
         push(behind, 8)
         references = push(front, 8)
-        front.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=behind.url))
+        front.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), redirect=behind.url))
         behind.limit(Budget(limit=3, window_s=300, kinds=BOTH, dialect=Dialect.NONE))
         async with working(fresh_nats.url, tmp_path, trusting(front.host)) as client:
             answers = await ask_all(client, references)
@@ -177,7 +177,7 @@ async def test_docker_hub_spends_gets_on_descriptions_alone(
         registry.limit(Budget(limit=100, window_s=600, dialect=Dialect.DOCKER_HUB))
         assert registry.meter is not None
         for _ in range(85):
-            registry.meter.charge(Kind.MANIFEST_GET, "", time.time())  # noqa: TID251
+            registry.meter.charge(RouteKind.MANIFEST_GET, "", time.time())  # noqa: TID251
         toml = trusting("docker.io", endpoint=registry.host)
         async with working(fresh_nats.url, tmp_path, toml) as client:
             first = await client.ask("docker.io/library/app:1")

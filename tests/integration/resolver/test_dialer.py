@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 
 from imagedrift_resolver.adapters.dialer import Dialer, Network, in_turn
-from imagedrift_resolver.adapters.names import NameLimits, Names
+from imagedrift_resolver.adapters.host_names import NameLimits, Names
 from imagedrift_resolver.adapters.network import SystemNetwork
 from imagedrift_resolver.adapters.request_failed import RequestFailed
 from imagedrift_resolver.adapters.routes import ConnectionRoute

@@ -50,13 +50,13 @@ async def test_broken_images_do_not_stand_in_the_way_of_good_ones(
             assert kinds == [Unreachable] * broken + [Found] * (29 - broken)
 
 
-@pytest.mark.parametrize("said", [error(500, "UNKNOWN"), page(502, "Bad Gateway"), page(404)])
+@pytest.mark.parametrize("reply", [error(500, "UNKNOWN"), page(502, "Bad Gateway"), page(404)])
 async def test_a_registry_that_fails_at_everything_is_left_alone(
-    fresh_nats: NatsServer, tmp_path: Path, said: ScriptedReply
+    fresh_nats: NatsServer, tmp_path: Path, reply: ScriptedReply
 ) -> None:
     """A registry that always fails gets few requests (distribution/distribution#2152)."""
     async with (
-        scripted(lambda _: said) as registry,
+        scripted(lambda _: reply) as registry,
         working(fresh_nats.url, tmp_path, trusting(registry.host)) as client,
     ):
         answers = await ask_each(client, registry, *[f"app{n}:1" for n in range(10)])

@@ -16,7 +16,7 @@ from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.conversation import Authorise, RegistryProfile, Send, resolve
 from imagedrift_resolver.core.description import Description, describe
 from imagedrift_resolver.core.manifest import MANIFEST_CAP
-from imagedrift_resolver.core.reply import HEARD, Kind, NoResponse, Reply
+from imagedrift_resolver.core.reply import HEARD, NoResponse, NoResponseKind, Reply
 from imagedrift_resolver.core.token import Token, read_token
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import Child, Describe, Failure, Found, Outcome
@@ -106,7 +106,7 @@ def body(dice: random.Random) -> bytes:
 def reply(dice: random.Random) -> Reply | NoResponse:
     """A response."""
     if dice.random() < 0.02:
-        return NoResponse(dice.choice(get_args(Kind)), "the connection broke")
+        return NoResponse(dice.choice(get_args(NoResponseKind)), "the connection broke")
     names = dice.sample(sorted(HEARD), k=dice.randint(0, 4))
     headers = {name: tuple(text(dice) for _ in range(dice.randint(1, 2))) for name in names}
     status = dice.choice(STATUSES) if dice.random() < 0.95 else dice.randint(0, 1000)
@@ -115,16 +115,16 @@ def reply(dice: random.Random) -> Reply | NoResponse:
 
 def converse(conversation: Any, answer: Callable[[], Reply | NoResponse]) -> tuple[Any, int]:
     """Hold a conversation with that registry; the result, and how many responses it took."""
-    said: Any = None
+    step_reply: Any = None
     responses = 0
     while True:
         try:
-            step = conversation.send(said)
+            step = conversation.send(step_reply)
         except StopIteration as end:
             return end.value[0], responses
         responses += 1
         assert responses < 200, "the conversation has no end"
-        said = answer() if isinstance(step, Send) else read_token(answer(), NOW)
+        step_reply = answer() if isinstance(step, Send) else read_token(answer(), NOW)
         assert isinstance(step, Send | Authorise)
 
 

@@ -32,7 +32,7 @@ class Wire(asyncio.Transport):
         """End, like any transport."""
 
 
-class Told(NamedTuple):
+class ReadResponse(NamedTuple):
     """A response, as a connection tells it."""
 
     status: int = 0
@@ -56,7 +56,7 @@ def sent_to(wire: Wire, headers: list[tuple[bytes, bytes]], target: bytes, metho
     return Http1Connection(stream, "http://r.example", None, keep), stream, request
 
 
-async def told(pieces: Sequence[bytes], method: str) -> Told:
+async def read_response(pieces: Sequence[bytes], method: str) -> ReadResponse:
     """Tell what a connection makes of a response in these pieces; an empty one ends it."""
     connection, stream, request = sent_to(Wire(), [], b"/v2/", method)
 
@@ -66,25 +66,25 @@ async def told(pieces: Sequence[bytes], method: str) -> Told:
             for _ in range(3):  # so many turns until the piece is read
                 await asyncio.sleep(0)
 
-    async def read() -> Told:
+    async def read() -> ReadResponse:
         response = await connection.handle_async_request(request)
         headers = tuple(response.headers.items())
         try:
             body = b"".join([piece async for piece in response.stream])
         except RequestFailed as error:
-            return Told(response.status_code, headers, failed=error.kind)
-        return Told(response.status_code, headers, body, is_reusable=connection.finish())
+            return ReadResponse(response.status_code, headers, failed=error.kind)
+        return ReadResponse(response.status_code, headers, body, is_reusable=connection.finish())
 
     reading = asyncio.create_task(read())
     await asyncio.sleep(0)
     await serve()
     if not reading.done():
         reading.cancel()
-        return Told(failed="waits")
+        return ReadResponse(failed="waits")
     try:
         got = reading.result()
     except RequestFailed as error:
-        return Told(failed=error.kind)
+        return ReadResponse(failed=error.kind)
     return got._replace(is_reusable=got.is_reusable and not stream.unread and not stream.has_ended)
 
 
@@ -111,10 +111,14 @@ async def test_a_response_in_single_bytes_is_read_whole() -> None:
     """The connection waits for each byte, and can be used again after the last one."""
     pieces = [OK[at : at + 1] for at in range(len(OK))]
 
-    assert await told(pieces, "GET") == Told(200, (), b"ok", is_reusable=True)
-    assert await told(pieces[:-1], "GET") == Told(failed="waits")
-    assert await told([*pieces[:-1], b""], "GET") == Told(200, (), failed="protocol")
-    assert await told([OK + b"x"], "GET") == Told(200, (), b"ok", is_reusable=False)
+    assert await read_response(pieces, "GET") == ReadResponse(200, (), b"ok", is_reusable=True)
+    assert await read_response(pieces[:-1], "GET") == ReadResponse(failed="waits")
+    assert await read_response([*pieces[:-1], b""], "GET") == ReadResponse(
+        200, (), failed="protocol"
+    )
+    assert await read_response([OK + b"x"], "GET") == ReadResponse(
+        200, (), b"ok", is_reusable=False
+    )
 
 
 @given(
@@ -131,7 +135,9 @@ async def test_a_response_is_the_same_in_whatever_pieces_it_comes(
     pieces = [response[low:high] for low, high in pairwise(at)]
     end = [b""] if ends else []
 
-    assert await told([*pieces, *end], method) == await told([response, *end], method)
+    assert await read_response([*pieces, *end], method) == await read_response(
+        [response, *end], method
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_sandbox.registry import Auth, Fault, RouteKind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Denied, Invalid, Unreachable
 from support.resolver import trusting, working
 
@@ -14,14 +14,14 @@ from support.resolver import trusting, working
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (Fault(kinds=(Kind.MANIFEST_GET,), body="x" * 5_000_000), Invalid),
-        (Fault(kinds=(Kind.MANIFEST_GET,), endless=True), Invalid),
-        (Fault(kinds=(Kind.MANIFEST_GET,), truncate=20), Invalid),
-        (Fault(kinds=(Kind.MANIFEST_GET,), headers={"Content-Encoding": "gzip"}), Invalid),
-        (Fault(kinds=(Kind.MANIFEST_GET,), drop=True), Unreachable),
+        (Fault(kinds=(RouteKind.MANIFEST_GET,), body="x" * 5_000_000), Invalid),
+        (Fault(kinds=(RouteKind.MANIFEST_GET,), endless=True), Invalid),
+        (Fault(kinds=(RouteKind.MANIFEST_GET,), truncate=20), Invalid),
+        (Fault(kinds=(RouteKind.MANIFEST_GET,), headers={"Content-Encoding": "gzip"}), Invalid),
+        (Fault(kinds=(RouteKind.MANIFEST_GET,), drop=True), Unreachable),
         (
             Fault(
-                kinds=(Kind.MANIFEST_GET,),
+                kinds=(RouteKind.MANIFEST_GET,),
                 headers={"Docker-Content-Digest": f"sha256:{'0' * 64}"},
             ),
             Invalid,
@@ -34,25 +34,28 @@ async def test_a_body_is_bounded_and_proves_itself(
     """A body that is too large, endless (CVE-2020-1702), cut, or of another digest is refused."""
     async with SandboxRegistry().serving() as registry:
         registry.push_image("app", "1")
-        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
+        registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), status=405, body=""))
         registry.misbehave(fault)
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             answer = await client.ask(registry.reference("app", "1"))
         assert isinstance(answer.outcome, expected)
 
 
-MANIFESTS = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+MANIFESTS = (RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET)
 
 
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (Fault(kinds=(Kind.TOKEN,), endless=True), Invalid),
-        (Fault(kinds=(Kind.TOKEN,), body='{"token":"' + "a" * 70_000 + '"}'), Invalid),
-        (Fault(kinds=(Kind.TOKEN,), body='{"token":"a\\r\\nX-Evil: 1"}'), Invalid),
-        (Fault(kinds=(Kind.TOKEN,), redirect="http://127.0.0.1:1"), Invalid),
+        (Fault(kinds=(RouteKind.TOKEN,), endless=True), Invalid),
+        (Fault(kinds=(RouteKind.TOKEN,), body='{"token":"' + "a" * 70_000 + '"}'), Invalid),
+        (Fault(kinds=(RouteKind.TOKEN,), body='{"token":"a\\r\\nX-Evil: 1"}'), Invalid),
+        (Fault(kinds=(RouteKind.TOKEN,), redirect="http://127.0.0.1:1"), Invalid),
         (Fault(kinds=MANIFESTS, status=403, endless=True), Denied),
-        (Fault(kinds=(Kind.MANIFEST_HEAD,), headers={"X-Large": "x" * 1_000_000}), Unreachable),
+        (
+            Fault(kinds=(RouteKind.MANIFEST_HEAD,), headers={"X-Large": "x" * 1_000_000}),
+            Unreachable,
+        ),
     ],
 )
 async def test_tokens_errors_and_headers_are_bounded_too(
@@ -72,8 +75,8 @@ async def test_a_body_that_trickles_is_given_up(fresh_nats: NatsServer, tmp_path
     async with SandboxRegistry().serving() as registry:
         toml = trusting(registry.host, timeout="1s")
         registry.push_image("app", "1")
-        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=405, body=""))
-        registry.misbehave(Fault(kinds=(Kind.MANIFEST_GET,), drip_s=0.05))
+        registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), status=405, body=""))
+        registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_GET,), drip_s=0.05))
         async with working(fresh_nats.url, tmp_path, toml) as client:
             answer = await client.ask(registry.reference("app", "1"))
     assert isinstance(answer.outcome, Unreachable)

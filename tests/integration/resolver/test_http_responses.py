@@ -227,10 +227,10 @@ async def test_a_server_that_speaks_first_is_not_believed() -> None:
         url = parse_url(f"http://127.0.0.1:{server.port}/v2/")
         headers = [("Host", url.authority)]
         for _ in range(3):
-            server.is_said.clear()
+            server.is_sent.clear()
             reply = await http.send("GET", url, headers, cap=99, trusted=True)
             assert isinstance(reply, Reply)
             assert reply.body == b"ok"
-            await server.is_said.wait()
+            await server.is_sent.wait()
         await http.close()
     assert server.connections == 3

@@ -90,8 +90,8 @@ async def test_a_new_connection_that_ends_is_told(saying: bytes) -> None:
     """A new connection that closes is an error, without another try."""
     server = Server(saying, GOOD)
     async with server.serving():
-        [trouble] = await send_all(server, "GET")
-    assert isinstance(trouble, NoResponse)
+        [failure] = await send_all(server, "GET")
+    assert isinstance(failure, NoResponse)
     assert server.connections == 1
 
 

@@ -34,9 +34,9 @@ async def nats(fresh_nats: NatsServer) -> AsyncIterator[Bus]:
 def at(seconds: float, version: int) -> Answer:
     """An answer that was got so long ago."""
     moment = now() - timedelta(seconds=seconds)
-    said = answer(version=version, checked_at=moment)
-    assert isinstance(said, Answer)
-    return said
+    message = answer(version=version, checked_at=moment)
+    assert isinstance(message, Answer)
+    return message
 
 
 async def cache_of(nats: Bus) -> JetStreamCache:

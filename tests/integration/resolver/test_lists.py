@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Budget, Fault, Kind, SandboxRegistry
+from imagedrift_sandbox.registry import Budget, Fault, RouteKind, SandboxRegistry
 from imagedrift_sandbox.registry.tag_pages import HUGE_BYTES, TagPaging
 from imagedrift_schemas import subjects
 from imagedrift_schemas.tags.newer import Newer, newer_in
@@ -70,7 +70,7 @@ async def test_a_list_is_answered_from_registries_that_page_in_every_way(
         registry.tag_paging = paging
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             listed = await ask_of(client, registry, "1.0.0")
-        assert registry.totals().of(Kind.TAGS) == pages
+        assert registry.totals().of(RouteKind.TAGS) == pages
     assert (listed.count, listed.truncated, listed.failure) == (800, "", None)
     assert newest(listed, "1.0.0") == Newer("1.0.19", "1.19.19", "2.19.19", 799)
     assert newest(listed, "2.19.19") == Newer()
@@ -92,11 +92,11 @@ async def test_a_list_is_made_once_for_all_that_ask(fresh_nats: NatsServer, tmp_
                 1,
             )
             await until(lambda: has_handled_all(client, registry), what="the list is handled")
-            once = registry.totals().of(Kind.TAGS)
+            once = registry.totals().of(RouteKind.TAGS)
             registry.push_tags("team/app", ["1.0.1"])
             second = await ask_of(client, registry)
         assert once == 1
-        assert registry.totals().of(Kind.TAGS) == 2
+        assert registry.totals().of(RouteKind.TAGS) == 2
     assert (first.count, second.count) == (1, 2)
 
 
@@ -118,7 +118,7 @@ async def test_p11_a_registry_that_lies_costs_a_bounded_list(
         registry.tag_paging = paging
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             listed = await ask_of(client, registry)
-        assert registry.totals().of(Kind.TAGS) == requests
+        assert registry.totals().of(RouteKind.TAGS) == requests
     assert listed.truncated == truncated
     assert isinstance(listed.failure, Invalid) is (paging is TagPaging.ELSEWHERE)
     assert HUGE_BYTES > 100_000_000
@@ -147,11 +147,11 @@ async def test_a_list_that_hangs_delays_no_question(fresh_nats: NatsServer, tmp_
     """A registry with one connection that hangs on lists answers questions meanwhile."""
     async with SandboxRegistry().serving() as registry:
         registry.push_tags("team/app", ["1.0.0", "1.0.1", "1.0.2"])
-        registry.misbehave(Fault(kinds=(Kind.TAGS,), hang=True))
+        registry.misbehave(Fault(kinds=(RouteKind.TAGS,), hang=True))
         toml = trusting(registry.host, max_connections=1)
         async with working(fresh_nats.url, tmp_path, toml) as client:
             listing = asyncio.create_task(ask_of(client, registry))
-            await until(lambda: registry.totals().of(Kind.TAGS), what="the list is asked for")
+            await until(lambda: registry.totals().of(RouteKind.TAGS), what="the list is asked for")
             began = time.monotonic()
             answers = [
                 await client.ask(registry.reference("team/app", tag))
@@ -182,7 +182,7 @@ async def test_a_failure_keeps_the_list_of_before_and_the_next_one_mends_it(
         registry.push_tags("team/app", ["1.0.0", "1.0.1"])
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             before = await ask_of(client, registry)
-            number = registry.misbehave(replace(fault, kinds=(Kind.TAGS,)))
+            number = registry.misbehave(replace(fault, kinds=(RouteKind.TAGS,)))
             failed = await ask_of(client, registry)
             registry.faults.remove(number)
             after = await ask_of(client, registry)
@@ -213,12 +213,12 @@ async def test_lists_leave_half_of_a_limit_to_questions(
     async with SandboxRegistry().serving() as registry:
         registry.push_tags("team/app", TAGS)
         registry.tag_paging = TagPaging.QUAY
-        kinds = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET, Kind.TAGS)
+        kinds = (RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET, RouteKind.TAGS)
         registry.limit(Budget(limit=20, window_s=600, kinds=kinds))
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             listed = await ask_of(client, registry)
             answer = await client.ask(registry.reference("team/app", "1.0.0"))
-        assert registry.totals().of(Kind.TAGS) == 10
+        assert registry.totals().of(RouteKind.TAGS) == 10
         assert registry.totals().rejected == 0
     assert isinstance(listed.failure, Limited)
     assert listed.count == 500

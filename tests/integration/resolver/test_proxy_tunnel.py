@@ -12,7 +12,7 @@ from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import settings
 from imagedrift_runtime.registries import operator_file
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_sandbox.registry import Auth, Fault, RouteKind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Found, Refused, Unreachable
 from support.certificates import Authority, tls_server
 from support.dialing import http_client
@@ -169,7 +169,7 @@ async def test_a_redirect_to_storage_behind_the_proxy(
     (tmp_path / "password").write_text("hunter2")
     async with SandboxRegistry().serving() as storage, SandboxRegistry().serving() as registry:
         storage.push_image("app", "1")
-        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect="http://data.example"))
+        registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), redirect="http://data.example"))
         ports = {
             "data.example": int(storage.host.rpartition(":")[2]),
             "r.example": int(registry.host.rpartition(":")[2]),

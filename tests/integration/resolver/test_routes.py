@@ -6,7 +6,7 @@ import pytest
 
 from imagedrift_agent.adapters.engine_client import EngineClient
 from imagedrift_agent.adapters.engine_faults import EngineFault
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
@@ -97,10 +97,10 @@ async def test_an_engine_behind_an_authority_of_the_manuals_is_asked(
     authority = Authority.made(tmp_path, *extensions)
     (tmp_path / "ca.pem").write_bytes(authority.certificate.read_bytes())
     async with tls_server(authority.leaf("127.0.0.1")) as port:
-        address = Address(host="127.0.0.1", port=port, tls=True, certificates=str(tmp_path))
+        address = EngineAddress(host="127.0.0.1", port=port, tls=True, certificates=str(tmp_path))
         async with EngineClient(address) as engine:
             assert await engine.get("/version") == b""
-        other = Address(host="localhost", port=port, tls=True, certificates=str(tmp_path))
+        other = EngineAddress(host="localhost", port=port, tls=True, certificates=str(tmp_path))
         async with EngineClient(other) as engine:
             with pytest.raises(EngineFault, match="certificate"):
                 await engine.get("/version")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from imagedrift_resolver.adapters.dialer import SECURE_WITHIN_S, Dialer
+from imagedrift_resolver.adapters.host_names import LookUp, NameLimits, Names
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import LookUp, NameLimits, Names
 from imagedrift_resolver.adapters.network import SystemNetwork
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.adapters.socket_stream import SocketStream
@@ -17,7 +17,7 @@ from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
+from imagedrift_sandbox.registry import Fault, RouteKind, SandboxRegistry
 from imagedrift_schemas.v1 import Answer, Found, Refused, Unreachable
 from support.dialing import http_client
 from support.nats_client import jetstream
@@ -29,10 +29,10 @@ async def send(
     url: Url, look_up: LookUp, *, trusted: bool = False, cap: int = 1000
 ) -> Reply | NoResponse:
     """Make one request with a client of its own, which resolves names in this way."""
-    return await sent(http_client(any_route, look_up), url, trusted=trusted, cap=cap)
+    return await send_once(http_client(any_route, look_up), url, trusted=trusted, cap=cap)
 
 
-async def sent(
+async def send_once(
     client: HttpClient, url: Url, *, trusted: bool = False, cap: int = 1000
 ) -> Reply | NoResponse:
     """Make one request, and close."""
@@ -64,7 +64,7 @@ async def send_to(network: RefusingNetwork, look_up: LookUp) -> Reply | NoRespon
     """Make one request over a network."""
     names = Names(look_up, NameLimits(), SystemClock())
     client = HttpClient(any_route, Dialer(names, network, SECURE_WITHIN_S))
-    return await sent(client, Url("https", "registry.example.org", 443, "/v2/"))
+    return await send_once(client, Url("https", "registry.example.org", 443, "/v2/"))
 
 
 async def test_an_inner_registry_is_asked_only_when_it_is_named(
@@ -131,7 +131,7 @@ async def test_a_redirect_takes_no_credential_along(fresh_nats: NatsServer, tmp_
     (tmp_path / "password").write_text("hunter2")
     async with SandboxRegistry().serving() as other, SandboxRegistry().serving() as registry:
         other.push_image("app", "1")
-        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), redirect=other.url))
+        registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), redirect=other.url))
         toml = trusting(registry.host, username="me", password_file=str(tmp_path / "password"))
         async with working(fresh_nats.url, tmp_path, toml) as client:
             answer = await client.ask(registry.reference("app", "1"))

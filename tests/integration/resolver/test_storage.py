@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_sandbox.registry import Auth, Fault, RouteKind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Found, Missing, Refused, Unreachable
 from support.resolver import trusting, working
 
@@ -21,7 +21,9 @@ async def test_storage_on_an_inner_host_is_reached_when_it_is_named(
     async with SandboxRegistry().serving() as storage, SandboxRegistry().serving() as registry:
         storage.push_image("app", "1")
         inner = storage.url.replace("127.0.0.1", "localhost")
-        registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET), redirect=inner))
+        registry.misbehave(
+            Fault(kinds=(RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET), redirect=inner)
+        )
         toml = trusting(
             registry.host,
             username="me",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Auth, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_sandbox.registry import Auth, Fault, RouteKind, SandboxRegistry, Scheme
 from imagedrift_schemas.v1 import Found, Limited
 from support.authentication import USERS, with_password
 from support.resolver import trusting, working
@@ -18,7 +18,7 @@ async def test_a_token_endpoint_that_is_overloaded_is_given_time(
     """A token endpoint's 429 blocks its registry's questions."""
     async with SandboxRegistry(auth=Auth(scheme=Scheme.BEARER)).serving() as registry:
         registry.misbehave(
-            Fault(kinds=(Kind.TOKEN,), status=429, body="", headers={"Retry-After": "60"})
+            Fault(kinds=(RouteKind.TOKEN,), status=429, body="", headers={"Retry-After": "60"})
         )
         async with working(fresh_nats.url, tmp_path, trusting(registry.host)) as client:
             answers = [
@@ -38,7 +38,7 @@ async def test_an_identity_token_is_exchanged(fresh_nats: NatsServer, tmp_path: 
         async with working(fresh_nats.url, tmp_path, toml) as client:
             answer = await client.ask(registry.reference("team/app", "1.0"))
         assert answer.last_digest == pushed.digest
-        assert [s.method for s in registry.counts.requests if s.kind is Kind.TOKEN] == ["POST"]
+        assert [s.method for s in registry.counts.requests if s.kind is RouteKind.TOKEN] == ["POST"]
 
 
 async def test_a_realm_on_another_host_gives_tokens(fresh_nats: NatsServer, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imagedrift_sandbox.nats import NatsServer
-from imagedrift_sandbox.registry import Kind, SandboxRegistry, Vendor, imitate
-from imagedrift_sandbox.registry.images import Pushed
+from imagedrift_sandbox.registry import RouteKind, SandboxRegistry, Vendor, imitate
+from imagedrift_sandbox.registry.images import PushedImage
 from imagedrift_sandbox.registry.vendors import PROFILES
 from imagedrift_schemas.v1 import Denied, Found, Missing
 from support.resolver import trusting, working
@@ -37,7 +37,9 @@ def login(registry: SandboxRegistry, password: str) -> str:
     return json.dumps({"auths": {registry.host: {"auth": auth}}})
 
 
-def keep_private(registry: SandboxRegistry, vendor: Vendor, elsewhere: SandboxRegistry) -> Pushed:
+def keep_private(
+    registry: SandboxRegistry, vendor: Vendor, elsewhere: SandboxRegistry
+) -> PushedImage:
     """Push an image that a vendor gives to those with a login alone."""
     pushed = registry.push_image(PRIVATE, "1")
     imitate(registry, vendor, elsewhere=elsewhere, users={NAME: PASSWORD}, private=("secret/*",))
@@ -84,7 +86,7 @@ async def test_a_private_image_of_each_vendor_is_found_with_a_login(
     assert answer.outcome.digest == pushed.digest
     profile = PROFILES[vendor]
     issuer = elsewhere if profile.tokens_elsewhere else registry
-    assert (issuer.totals().of(Kind.TOKEN) > 0) == (profile.auth.scheme == "bearer")
+    assert (issuer.totals().of(RouteKind.TOKEN) > 0) == (profile.auth.scheme == "bearer")
 
 
 @pytest.mark.parametrize("password", ["", "wrong"])

@@ -13,7 +13,7 @@ from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.nats import NatsServer
@@ -87,7 +87,7 @@ async def _loop(bus: Bus, stopping: asyncio.Event) -> "asyncio.Task[None]":
     own = await OwnStream.make(bus)
     handled = asyncio.Event()
 
-    async def handler(delivery: Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> HandlerOutcome:
         handled.set()
         return Done()
 

@@ -6,7 +6,7 @@ import time
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Retry
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -47,7 +47,7 @@ async def test_a_killed_handler_leaves_its_message_to_another(bus: Bus) -> None:
     await own.fill(1)
     begun = asyncio.Event()
 
-    async def hanging(delivery: Delivery) -> Outcome:
+    async def hanging(delivery: Delivery) -> HandlerOutcome:
         begun.set()
         await asyncio.Event().wait()
         return Done()
@@ -73,7 +73,7 @@ async def test_a_long_handler_keeps_its_message(bus: Bus) -> None:
     begun: list[int] = []
     ended = asyncio.Event()
 
-    async def slow(delivery: Delivery) -> Outcome:
+    async def slow(delivery: Delivery) -> HandlerOutcome:
         begun.append(delivery.deliveries)
         await asyncio.sleep(1.2)
         ended.set()
@@ -95,7 +95,7 @@ async def test_what_does_not_fit_goes_to_another_replica(bus: Bus, nats_server: 
     release = asyncio.Event()
     first: list[bytes] = []
 
-    async def blocked(delivery: Delivery) -> Outcome:
+    async def blocked(delivery: Delivery) -> HandlerOutcome:
         first.append(delivery.payload)
         await release.wait()
         return Done()
@@ -140,7 +140,7 @@ async def test_stopping_waits_for_handlers_and_fetches_no_more(bus: Bus) -> None
     release = asyncio.Event()
     handled: list[bytes] = []
 
-    async def blocked(delivery: Delivery) -> Outcome:
+    async def blocked(delivery: Delivery) -> HandlerOutcome:
         await release.wait()
         handled.append(delivery.payload)
         return Done()

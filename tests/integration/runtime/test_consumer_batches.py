@@ -11,7 +11,7 @@ from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.fetch import PullLimits
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Retry
 from support.nats_bus import OwnStream
 from support.polling import until
 
@@ -43,7 +43,7 @@ async def test_a_batch_is_no_larger_than_asked_and_nothing_is_left(bus: Bus) -> 
     enough = asyncio.Event()
     batches: list[list[bytes]] = []
 
-    async def handler(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         batches.append([each.payload for each in messages])
         if sum(map(len, batches)) == 10:
             enough.set()
@@ -65,7 +65,7 @@ async def test_a_full_stream_comes_in_full_batches(bus: Bus) -> None:
     enough = asyncio.Event()
     sizes: list[int] = []
 
-    async def handler(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         sizes.append(len(messages))
         if sum(sizes) == 40:
             enough.set()
@@ -90,7 +90,7 @@ async def test_each_message_has_the_outcome_of_its_place(bus: Bus) -> None:
     enough = asyncio.Event()
     seen: list[bytes] = []
 
-    async def handler(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         seen.extend(each.payload for each in messages)
         if len(seen) == 6:
             enough.set()
@@ -114,7 +114,7 @@ async def test_a_wrong_number_of_outcomes_is_a_defect_that_loses_nothing(
     enough = asyncio.Event()
     again: list[bytes] = []
 
-    async def handler(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         again.extend(each.payload for each in messages if each.deliveries == 2)
         if len(again) == 3:
             enough.set()
@@ -138,7 +138,7 @@ async def test_a_message_that_meets_a_defect_does_not_keep_the_others_of_its_bat
     enough = asyncio.Event()
     done: list[bytes] = []
 
-    async def handler(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         if any(each.payload == b"2" for each in messages):
             raise ZeroDivisionError
         done.extend(each.payload for each in messages)
@@ -159,7 +159,7 @@ async def test_a_long_batch_keeps_its_messages(bus: Bus) -> None:
     enough = asyncio.Event()
     deliveries: list[int] = []
 
-    async def slow(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def slow(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         deliveries.extend(each.deliveries for each in messages)
         await asyncio.sleep(1.2)
         if len(deliveries) >= 3:
@@ -190,7 +190,7 @@ async def test_a_batch_is_bounded_by_bytes_and_the_largest_message_comes_all_the
     enough = asyncio.Event()
     batches: list[list[int]] = []
 
-    async def handler(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         batches.append([len(each.payload) for each in messages])
         if sum(map(len, batches)) == 7:
             enough.set()

@@ -9,7 +9,7 @@ from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.fetch import PullLimits
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from support.nats_bus import OwnStream
 from support.polling import until
 
@@ -23,7 +23,7 @@ async def test_a_loop_reports_the_lag_of_its_consumer_where_metrics_are_on(
     await own.fill(5)
     release, stopping = asyncio.Event(), asyncio.Event()
 
-    async def blocked(delivery: Delivery) -> Outcome:
+    async def blocked(delivery: Delivery) -> HandlerOutcome:
         await release.wait()
         return Done()
 

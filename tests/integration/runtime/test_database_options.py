@@ -12,10 +12,10 @@ from imagedrift_dashboard.adapters.database import open_reader
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import fixed
 from imagedrift_dashboard.markup.tag_table import TagPeriod
-from imagedrift_ingest.adapters.postgres import connection, migrations
+from imagedrift_ingest.adapters.postgres import connection, schema_check
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_notifier.adapters.database import open_database
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_runtime.settings import SettingsFault
 from imagedrift_sandbox.free_port import free_port
 from imagedrift_sandbox.processes import ServiceProcess
@@ -84,7 +84,7 @@ async def test_an_option_that_the_server_refuses_is_a_database_that_is_away(
     assert told.value.status == 503
     async with connection.pool(dsn, connections=1) as pool:
         with pytest.raises(DatabaseUnavailable, match="PG variable"):
-            await database_of(pool).transaction(migrations.check)
+            await database_of(pool).transaction(schema_check.check)
     async with open_database(dsn) as notify:
-        with pytest.raises(DatabaseAway, match="PG variable"):
+        with pytest.raises(DatabaseUnreachable, match="PG variable"):
             await notify.rows("counts", routes=["ops"])

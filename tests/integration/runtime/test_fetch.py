@@ -11,7 +11,7 @@ from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats import consumer, fetch
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream, end_read_loop, opened
 from support.nats_client import jetstream
@@ -28,7 +28,7 @@ async def pulling(
     seen: list[Delivery] = []
     stopping = asyncio.Event()
 
-    async def handler(delivery: Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> HandlerOutcome:
         seen.append(delivery)
         return Done()
 

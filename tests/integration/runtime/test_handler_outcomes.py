@@ -7,7 +7,7 @@ import structlog
 
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 from imagedrift_runtime.nats.results import Stored
 from imagedrift_schemas import codec
 from imagedrift_schemas.v1 import DeadLetter
@@ -23,7 +23,7 @@ async def test_retry_waits_for_its_delay(bus: Bus) -> None:
     await own.fill(1)
     times: list[float] = []
 
-    async def handler(delivery: Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> HandlerOutcome:
         times.append(time.monotonic())
         return Retry("later", 0.4) if len(times) == 1 else Done()
 
@@ -124,7 +124,7 @@ async def test_a_poison_message_blocks_neither_its_lane_nor_for_ever_its_subject
     await bus.publish(f"{own.subject}.good", b"good", ttl_s=60)
     seen: list[bytes] = []
 
-    async def handler(delivery: Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> HandlerOutcome:
         seen.append(delivery.payload)
         return Retry("poisoned", 0.05) if delivery.payload == b"poison" else Done()
 

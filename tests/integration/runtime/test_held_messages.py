@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.nats_client import nats_client
@@ -28,7 +28,7 @@ async def test_messages_that_wait_for_a_slow_batch_are_kept_too(bus: Bus) -> Non
     began, goes_on, enough = asyncio.Event(), asyncio.Event(), asyncio.Event()
     seen: list[int] = []
 
-    async def slow(messages: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def slow(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         seen.extend(each.deliveries for each in messages)
         began.set()
         await goes_on.wait()
@@ -70,7 +70,7 @@ async def test_a_message_is_kept_by_a_process_whose_server_was_restarted(
     goes_on = asyncio.Event()
     seen: list[int] = []
 
-    async def slow(message: Delivery) -> Outcome:
+    async def slow(message: Delivery) -> HandlerOutcome:
         seen.append(message.deliveries)
         await goes_on.wait()
         return Done()

@@ -10,7 +10,7 @@ import structlog
 from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
 from support.polling import until
@@ -40,7 +40,7 @@ SUBJECTS = {
 }
 
 
-async def _sent(server: NatsServer, line: bytes) -> None:
+async def _send_bytes(server: NatsServer, line: bytes) -> None:
     """Send bytes as a client of somebody else's, and wait until the server has read them."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     await reader.readline()
@@ -56,7 +56,7 @@ async def _survived(server: NatsServer, bus: Bus, own: OwnStream, line: bytes) -
     heard: list[str] = []
     stopping = asyncio.Event()
 
-    async def handle(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handle(deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         pulled.extend(delivery.subject for delivery in deliveries)
         return [Done()] * len(deliveries)
 
@@ -71,7 +71,7 @@ async def _survived(server: NatsServer, bus: Bus, own: OwnStream, line: bytes) -
     )
     good = f"{own.subject}.good"
     with structlog.testing.capture_logs() as logs:
-        await _sent(server, line)
+        await _send_bytes(server, line)
         async with connect([server.url], "good") as other:
             await other.publish(good, b"good")
         await until(lambda: good in pulled and good in heard, what="the next one", within_s=5)
@@ -136,7 +136,7 @@ async def test_megabytes_of_headers_do_not_hold_up_the_loop(
     size = (len(headers), len(headers) + 1)
     line = b"HPUB core.%s %d %d\r\n%sx\r\n" % (own.subject.encode(), *size, headers)
     began = time.process_time()
-    await _sent(nats_server, line * 20)
+    await _send_bytes(nats_server, line * 20)
     await until(lambda: len(heard) == 20, what="all are heard")
 
     # Read, they would take six seconds.

@@ -131,10 +131,10 @@ def test_a_hangup_asks_for_files_to_be_read_again(service: Starter) -> None:
 
     running.signal(SIGHUP)
     assert running.process.stdout is not None
-    said = running.process.stdout.readline()
+    line = running.process.stdout.readline()
     running.signal(SIGTERM)
 
-    assert (said, running.end()[0]) == ("reloaded\n", 0)
+    assert (line, running.end()[0]) == ("reloaded\n", 0)
 
 
 def test_a_second_signal_ends_it_at_once(service: Starter) -> None:

@@ -141,7 +141,7 @@ async def test_a_consumer_of_before_gives_up_sooner_on_what_a_dead_process_has(e
 async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:
     """An inventory and a question are refused in words; of all else the oldest gives way."""
     await provision.ensure(empty, stream_mib=dict.fromkeys(STREAM_MIB, 1))
-    filling = b"x" * 300_000
+    payload = b"x" * 300_000
     refusing = ("drift.v1.inventory.s.h", "drift.v1.lookup.hub.r.x")
     giving_way = (
         "$KV.drift_digests.r.x",
@@ -152,16 +152,16 @@ async def test_a_full_stream_refuses_or_lets_the_oldest_go(empty: Bus) -> None:
 
     for prefix in refusing:
         for number in range(3):
-            await empty.publish(f"{prefix}{number}", filling)
+            await empty.publish(f"{prefix}{number}", payload)
         with pytest.raises(
             NotPublished, match="exceeded: raise the stream's IMAGEDRIFT_STREAM_MIB"
         ):
-            await empty.publish(f"{prefix}3", filling)
+            await empty.publish(f"{prefix}3", payload)
     for prefix in giving_way:
         for number in range(5):
-            await empty.publish(f"{prefix}{number}", filling)
+            await empty.publish(f"{prefix}{number}", payload)
     for _ in range(5):
-        await empty.publish("drift.v1.dead.agent", filling)
+        await empty.publish("drift.v1.dead.agent", payload)
 
     held = {info.config.name: info.state for info in await jetstream(empty).streams_info()}
     assert {name: state.messages for name, state in held.items()} == dict.fromkeys(held, 3)

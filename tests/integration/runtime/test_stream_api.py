@@ -10,7 +10,7 @@ from imagedrift_runtime.nats import consumer
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import NoBus
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_runtime.nats.results import ConsumerLag
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import OwnStream
@@ -22,7 +22,7 @@ async def take_all(own: OwnStream, count: int) -> list[bytes]:
     seen: list[bytes] = []
     stopping = asyncio.Event()
 
-    async def handler(delivery: Delivery) -> Outcome:
+    async def handler(delivery: Delivery) -> HandlerOutcome:
         seen.append(delivery.payload)
         if len(seen) == count:
             stopping.set()
@@ -97,7 +97,7 @@ async def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
     await own.fill(5)
     release, stopping = asyncio.Event(), asyncio.Event()
 
-    async def blocked(delivery: Delivery) -> Outcome:
+    async def blocked(delivery: Delivery) -> HandlerOutcome:
         await release.wait()
         return Done()
 

@@ -59,11 +59,11 @@ async def test_a_service_with_wrong_settings_ends_by_itself(tmp_path: Path) -> N
     wrong = {"NATS_URL": "ftp://nowhere", "IMAGEDRIFT_LOG": "loud"}
     service = ServiceProcess.spawn("imagedrift-ingest", wrong, log=tmp_path / "log")
     code = await service.ended()
-    said = service.log_text()
+    log = service.log_text()
 
     assert code == 2
-    assert all(name in said for name in ("NATS_URL", "DATABASE_URL", "IMAGEDRIFT_LOG"))
-    assert "Traceback" not in said
+    assert all(name in log for name in ("NATS_URL", "DATABASE_URL", "IMAGEDRIFT_LOG"))
+    assert "Traceback" not in log
     with pytest.raises(ProgramError, match="DATABASE_URL"):
         await service.ready()
 

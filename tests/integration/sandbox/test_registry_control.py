@@ -7,8 +7,8 @@ from imagedrift_sandbox.registry import (
     Auth,
     Budget,
     Fault,
-    Kind,
     RegistryProcess,
+    RouteKind,
     SandboxRegistry,
     Scheme,
     Shape,
@@ -39,7 +39,7 @@ async def test_the_switchboard_does_all_that_the_registry_can() -> None:
         totals, requests = await registry.totals(), await registry.requests()
 
     assert two.children.keys() == {"linux/amd64"}
-    assert (totals.of(Kind.MANIFEST_HEAD), totals.get_requests, totals.rejected) == (3, 1, 1)
+    assert (totals.of(RouteKind.MANIFEST_HEAD), totals.get_requests, totals.rejected) == (3, 1, 1)
     assert [seen.status for seen in requests] == [200, 503, 401, 429]
 
 

@@ -4,7 +4,7 @@ import aiohttp
 
 from imagedrift_sandbox.registry import (
     Budget,
-    Kind,
+    RouteKind,
     SandboxRegistry,
 )
 
@@ -21,7 +21,7 @@ async def test_requests_are_counted_by_kind_and_reference(
     await client.get("/v2/a/manifests/1")
     totals = registry.totals()
 
-    assert (totals.head_requests, totals.get_requests, totals.of(Kind.PING)) == (2, 2, 1)
+    assert (totals.head_requests, totals.get_requests, totals.of(RouteKind.PING)) == (2, 2, 1)
     assert totals.rejected == 1
     assert totals.references == {"a:1": {"manifest_head": 2, "manifest_get": 2}}
     assert totals.total == 5

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from imagedrift_sandbox.registry import Fault, Kind, SandboxRegistry
+from imagedrift_sandbox.registry import Fault, RouteKind, SandboxRegistry
 from imagedrift_sandbox.registry.faults import (
     html_page,
     latency,
@@ -87,7 +87,7 @@ async def test_head_can_be_refused_while_get_works(
     registry: SandboxRegistry, client: aiohttp.ClientSession, status: int
 ) -> None:
     """Only HEAD is struck."""
-    registry.misbehave(Fault(kinds=(Kind.MANIFEST_HEAD,), status=status, body=""))
+    registry.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), status=status, body=""))
 
     assert (await client.head(MANIFEST)).status == status
     assert (await client.get(MANIFEST)).status == 200
@@ -164,7 +164,7 @@ async def test_a_connection_can_be_dropped(
     registry: SandboxRegistry, client: aiohttp.ClientSession
 ) -> None:
     """The connection closes without an answer."""
-    registry.misbehave(Fault(drop=True, kinds=(Kind.MANIFEST_GET,)))
+    registry.misbehave(Fault(drop=True, kinds=(RouteKind.MANIFEST_GET,)))
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await client.get(MANIFEST)
 

@@ -7,7 +7,7 @@ import pytest
 
 from imagedrift_sandbox.registry import (
     Budget,
-    Kind,
+    RouteKind,
     SandboxRegistry,
     Shape,
     TagPaging,
@@ -167,6 +167,8 @@ async def test_an_abuse_limit_is_bare_text(
     registry: SandboxRegistry, client: aiohttp.ClientSession
 ) -> None:
     """A bare 429 has no errors document."""
-    registry.limit(Budget(limit=0, kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET), bare=True))
+    registry.limit(
+        Budget(limit=0, kinds=(RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET), bare=True)
+    )
     async with client.get("/v2/a/manifests/1") as response:
         assert (response.status, await response.text()) == (429, "Too Many Requests")

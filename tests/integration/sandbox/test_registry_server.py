@@ -2,7 +2,7 @@
 
 import aiohttp
 
-from imagedrift_sandbox.registry import Auth, Budget, Fault, Kind, SandboxRegistry, Scheme
+from imagedrift_sandbox.registry import Auth, Budget, Fault, RouteKind, SandboxRegistry, Scheme
 
 MANIFEST = "/v2/app/manifests/1"
 
@@ -22,7 +22,7 @@ async def test_a_fault_goes_before_credentials_and_those_before_a_budget() -> No
     auth = Auth(scheme=Scheme.BASIC, users={"me": "secret"})
     async with SandboxRegistry(auth=auth).serving() as registry:
         registry.push_image("app", "1")
-        registry.limit(Budget(limit=1, kinds=(Kind.MANIFEST_HEAD,)))
+        registry.limit(Budget(limit=1, kinds=(RouteKind.MANIFEST_HEAD,)))
         fault = registry.misbehave(Fault(status=503))
         assert await statuses(registry) == [503]
         registry.faults.remove(fault)

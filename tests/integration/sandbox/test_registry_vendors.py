@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from imagedrift_sandbox.registry import Kind, SandboxRegistry, Vendor, imitate
+from imagedrift_sandbox.registry import RouteKind, SandboxRegistry, Vendor, imitate
 from imagedrift_sandbox.registry.vendors import PROFILES
 
 MANIFEST = "/v2/app/manifests/1"
@@ -66,7 +66,7 @@ async def test_an_anonymous_token_leads_to_the_digest(
     issuer = elsewhere if profile.tokens_elsewhere else registry
     assert first.status == 401
     assert told["realm"] == issuer.url + profile.auth.token_path
-    assert issuer.totals().of(Kind.TOKEN) == 1
+    assert issuer.totals().of(RouteKind.TOKEN) == 1
     assert (second.status, "Docker-Content-Digest" in second.headers) == (200, True)
 
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagedrift_agent.core.address import Address, BadAddress, read_address, usual_sockets
+from imagedrift_agent.core.address import BadAddress, EngineAddress, read_address, usual_sockets
 
 
-def read(docker_host: str, *, tls: bool = False, there: tuple[str, ...] = ()) -> Address:
+def read(docker_host: str, *, tls: bool = False, there: tuple[str, ...] = ()) -> EngineAddress:
     """Read with certificates in /certs and a runtime folder in /run/user/1000."""
     return read_address(
         docker_host,
@@ -21,25 +21,28 @@ def read(docker_host: str, *, tls: bool = False, there: tuple[str, ...] = ()) ->
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("unix:///run/d.sock", Address(path="/run/d.sock")),
-        ("tcp://10.0.0.7", Address(host="10.0.0.7", port=2375)),
-        ("tcp://10.0.0.7:99", Address(host="10.0.0.7", port=99)),
-        ("http://engine:2375/", Address(host="engine", port=2375)),
-        ("tcp://[::1]:2375", Address(host="::1", port=2375)),
-        ("https://engine", Address(host="engine", port=2376, tls=True, certificates="/certs")),
+        ("unix:///run/d.sock", EngineAddress(path="/run/d.sock")),
+        ("tcp://10.0.0.7", EngineAddress(host="10.0.0.7", port=2375)),
+        ("tcp://10.0.0.7:99", EngineAddress(host="10.0.0.7", port=99)),
+        ("http://engine:2375/", EngineAddress(host="engine", port=2375)),
+        ("tcp://[::1]:2375", EngineAddress(host="::1", port=2375)),
+        (
+            "https://engine",
+            EngineAddress(host="engine", port=2376, tls=True, certificates="/certs"),
+        ),
     ],
 )
-def test_an_address_is_read(text: str, expected: Address) -> None:
+def test_an_address_is_read(text: str, expected: EngineAddress) -> None:
     """Sockets, TCP and TLS, with the usual ports."""
     assert read(text) == expected
 
 
 def test_tls_is_asked_for_by_its_own_variable() -> None:
     """With DOCKER_TLS_VERIFY a tcp:// engine is spoken to by TLS, a socket is not."""
-    secure = Address(host="engine", port=2376, tls=True, certificates="/certs")
+    secure = EngineAddress(host="engine", port=2376, tls=True, certificates="/certs")
 
     assert read("tcp://engine", tls=True) == secure
-    assert read("unix:///d.sock", tls=True) == Address(path="/d.sock")
+    assert read("unix:///d.sock", tls=True) == EngineAddress(path="/d.sock")
 
 
 @pytest.mark.parametrize("place", range(4))
@@ -47,12 +50,12 @@ def test_without_an_address_the_first_usual_socket_is_taken(place: int) -> None:
     """Docker before Podman; a rootless engine is found in the user's runtime folder."""
     usual = usual_sockets("/run/user/1000")
 
-    assert read("", there=usual[place:]) == Address(path=usual[place])
+    assert read("", there=usual[place:]) == EngineAddress(path=usual[place])
 
 
 def test_without_any_engine_the_usual_place_is_named() -> None:
     """The error says where an engine was looked for."""
-    assert read("") == Address(path="/var/run/docker.sock")
+    assert read("") == EngineAddress(path="/var/run/docker.sock")
 
 
 @pytest.mark.parametrize(

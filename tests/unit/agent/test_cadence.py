@@ -8,11 +8,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from imagedrift_agent.core.cadence import (
     RESEND_AFTER_S,
-    Confirmed,
+    ConfirmedInventory,
     Publish,
     Schedule,
     SendHeartbeat,
-    Sent,
+    SentMessage,
     WaitUntil,
     heartbeat_sent,
     next_step,
@@ -28,33 +28,38 @@ WITHIN_S = 60.0
 chances = st.floats(0, 1, exclude_max=True)
 
 
-def sent(at: float = START, degraded: str = "", chance: float = 0.5) -> Sent:
+def message_at(at: float = START, degraded: str = "", chance: float = 0.5) -> SentMessage:
     """A message was taken."""
-    return Sent(at=at, degraded=degraded, interval_s=INTERVAL_S, chance=chance)
+    return SentMessage(at=at, degraded=degraded, interval_s=INTERVAL_S, chance=chance)
 
 
 def confirmed(fingerprint: str = "a", chance: float = 0.5) -> Schedule:
     """A host whose inventory `a` was confirmed at the start."""
-    schedule = start(Confirmed(), 0, START, chance)
-    return published(schedule, Confirmed(fingerprint, "c", MORNING), sent(chance=chance))
+    schedule = start(ConfirmedInventory(), 0, START, chance)
+    return published(
+        schedule, ConfirmedInventory(fingerprint, "c", MORNING), message_at(chance=chance)
+    )
 
 
 def test_what_is_new_is_published_at_once() -> None:
     """A host that starts has something to say, and so has one whose images changed."""
-    assert next_step(start(Confirmed(), 0, START, 0.5), "a", "", START) == Publish()
+    assert next_step(start(ConfirmedInventory(), 0, START, 0.5), "a", "", START) == Publish()
     assert next_step(confirmed("a"), "b", "", START) == Publish()
 
 
 def test_a_restart_does_not_repeat_what_was_confirmed() -> None:
     """A host that starts unchanged says that it lives, not what it has."""
-    schedule = start(Confirmed("a", "c", MORNING), 0, START, 0.5)
+    schedule = start(ConfirmedInventory("a", "c", MORNING), 0, START, 0.5)
 
     assert next_step(schedule, "a", "", START) == SendHeartbeat()
 
 
 def test_a_host_without_any_inventory_only_lives() -> None:
     """An engine that never answered leaves nothing to publish, not an empty inventory."""
-    assert next_step(start(Confirmed(), 0, START, 0.5), "", "no engine", START) == SendHeartbeat()
+    assert (
+        next_step(start(ConfirmedInventory(), 0, START, 0.5), "", "no engine", START)
+        == SendHeartbeat()
+    )
 
 
 def test_a_change_of_health_is_said_at_once() -> None:
@@ -63,7 +68,7 @@ def test_a_change_of_health_is_said_at_once() -> None:
 
     assert next_step(schedule, "a", "hangs", START) == SendHeartbeat()
     assert (
-        next_step(heartbeat_sent(schedule, sent(degraded="hangs")), "a", "", START)
+        next_step(heartbeat_sent(schedule, message_at(degraded="hangs")), "a", "", START)
         == SendHeartbeat()
     )
 
@@ -102,10 +107,10 @@ def test_a_refusal_is_waited_out_within_the_window(failures: int, chance: float)
 
 def test_a_host_whose_inventory_is_refused_still_lives() -> None:
     """A heartbeat is sent when it is due, and the wait before the next try goes on as it was."""
-    schedule = refused(start(Confirmed(), 0, START, 0.5), Publish(), START, WITHIN_S, 0.5)
+    schedule = refused(start(ConfirmedInventory(), 0, START, 0.5), Publish(), START, WITHIN_S, 0.5)
 
     heartbeat = next_step(schedule, "a", "too large", START)
-    after = heartbeat_sent(schedule, sent(degraded="too large"))
+    after = heartbeat_sent(schedule, message_at(degraded="too large"))
 
     assert heartbeat == SendHeartbeat()
     assert next_step(after, "a", "too large", START) == WaitUntil(START + 0.5)
@@ -122,10 +127,12 @@ def test_a_heartbeat_that_is_not_taken_is_repeated_after_a_wait() -> None:
 
 def test_a_clock_that_was_set_back_does_not_put_off_the_resend() -> None:
     """A confirmation from the future counts from now, and one of long ago from then."""
-    future = Confirmed("a", "c", MORNING + timedelta(days=400))
+    future = ConfirmedInventory("a", "c", MORNING + timedelta(days=400))
     assert future.age_s(MORNING) == 0
-    assert Confirmed().age_s(MORNING) == 0
-    assert Confirmed("a", "c", MORNING - timedelta(hours=6)).age_s(MORNING) == RESEND_AFTER_S
+    assert ConfirmedInventory().age_s(MORNING) == 0
+    assert (
+        ConfirmedInventory("a", "c", MORNING - timedelta(hours=6)).age_s(MORNING) == RESEND_AFTER_S
+    )
 
     schedule = start(future, future.age_s(MORNING), START, 0.5)
     assert next_step(schedule, "a", "", START + RESEND_AFTER_S) == Publish()
@@ -143,7 +150,7 @@ class Conversation(RuleBasedStateMachine):
         self.nats: str = ""
         self.last_heard = START
         self.refused_last = False
-        self.schedule = start(Confirmed(), 0, START, 0.5)
+        self.schedule = start(ConfirmedInventory(), 0, START, 0.5)
 
     @rule(fingerprint=st.sampled_from("abc"))
     def the_host_changes(self, fingerprint: str) -> None:
@@ -172,15 +179,15 @@ class Conversation(RuleBasedStateMachine):
                     self.refused_last = True
                 case Publish():
                     self.nats = self.newest
-                    record = Confirmed(self.newest, "c", MORNING)
+                    record = ConfirmedInventory(self.newest, "c", MORNING)
                     self.schedule = published(self.schedule, record, self.told(chance))
                 case SendHeartbeat():
                     self.schedule = heartbeat_sent(self.schedule, self.told(chance))
 
-    def told(self, chance: float) -> Sent:
+    def told(self, chance: float) -> SentMessage:
         """Something was said now."""
         self.last_heard, self.refused_last = self.now, False
-        return sent(self.now, self.degraded, chance)
+        return message_at(self.now, self.degraded, chance)
 
     @invariant()
     def what_is_confirmed_is_what_nats_has(self) -> None:

@@ -19,7 +19,10 @@ def loaded() -> set[str]:
 
 @pytest.mark.parametrize(
     "library",
-    ["httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click", "wsgiref", "socketserver"],
+    [
+        *("httpx", "asyncpg", "rich", "prometheus_client", "yaml", "click", "greenlet"),
+        *("argparse", "wsgiref", "socketserver"),
+    ],
 )
 def test_an_agent_does_not_load_what_it_may_never_use(loaded: set[str], library: str) -> None:
     """Each of these costs megabytes; some are installed beside an agent, some come on demand."""

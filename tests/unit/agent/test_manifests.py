@@ -31,9 +31,9 @@ ENGINE = EngineTraits(store="containerd", os="linux", architecture="amd64")
 def manifest(digest: str, platform: str, *, here: bool = True, **more: Any) -> EngineManifest:
     """One manifest of an image."""
     os, architecture, *variant = platform.split("/")
-    said = EnginePlatform(os, architecture, *variant)
-    fields = {"kind": "image", "image_data": ImageData(platform=said), **more}
-    descriptor = Descriptor(media_type=OCI_MANIFEST, digest=digest, platform=said)
+    engine_platform = EnginePlatform(os, architecture, *variant)
+    fields = {"kind": "image", "image_data": ImageData(platform=engine_platform), **more}
+    descriptor = Descriptor(media_type=OCI_MANIFEST, digest=digest, platform=engine_platform)
     return EngineManifest(descriptor=descriptor, available=here, **fields)
 
 
@@ -63,8 +63,8 @@ def container(name: str, runs: Descriptor | None) -> Container:
 
 def runs(digest: str, platform: str = "", media_type: str = OCI_MANIFEST) -> Descriptor:
     """The manifest that a container's record says it runs."""
-    said = EnginePlatform(*platform.split("/")) if platform else None
-    return Descriptor(media_type=media_type, digest=digest, platform=said)
+    engine_platform = EnginePlatform(*platform.split("/")) if platform else None
+    return Descriptor(media_type=media_type, digest=digest, platform=engine_platform)
 
 
 def listed(
@@ -155,7 +155,7 @@ def test_a_manifest_may_name_its_containers() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "descriptor",
     [
         runs(INDEX, media_type=OCI_INDEX),
         runs(INDEX, media_type="application/vnd.docker.distribution.manifest.list.v2+json"),
@@ -165,9 +165,9 @@ def test_a_manifest_may_name_its_containers() -> None:
     ],
     ids=["an index", "a list", "the image itself", "no digest", "nothing"],
 )
-def test_what_is_no_manifests_digest_is_not_sent(said: Descriptor) -> None:
+def test_what_is_no_manifests_digest_is_not_sent(descriptor: Descriptor) -> None:
     """Neither an index's digest nor nonsense becomes the identity of what runs."""
-    [(found, _, _)] = listed(image(*BOTH), container("odd", said))
+    [(found, _, _)] = listed(image(*BOTH), container("odd", descriptor))
 
     assert found == ""
 
@@ -190,7 +190,7 @@ def test_the_index_goes_before_a_configuration_that_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "said", "platform"),
+    ("kernel", "fields", "platform"),
     [
         ("armv6l", {"architecture": "arm"}, "linux/arm/v6"),
         ("armv7l", {"architecture": "arm"}, "linux/arm/v7"),
@@ -200,12 +200,12 @@ def test_the_index_goes_before_a_configuration_that_is_wrong() -> None:
     ],
 )
 def test_what_an_image_leaves_out_is_the_engines(
-    kernel: str, said: dict[str, Any], platform: str
+    kernel: str, fields: dict[str, Any], platform: str
 ) -> None:
     """arm/v6 images whose configuration has no variant run on such machines (diun#242)."""
     version = EngineVersion(os="linux", arch="arm", api_version="1.41")
     engine = traits_of(version, Info(architecture=kernel), [])
-    classic = EngineImage(id=INDEX, repo_tags=[APP], **said)
+    classic = EngineImage(id=INDEX, repo_tags=[APP], **fields)
 
     [found] = list_images([classic], [], engine).images
 

@@ -17,7 +17,9 @@ IMAGE = LocalImage(reference="docker.io/library/nginx:1", image_id=f"sha256:{'1'
 PROFILE = HostProfile(site="fra1", host="web-1", hostname="own", labels={"env": "prod"}, boot="b")
 
 
-def taken(*images: LocalImage, skipped: dict[str, int] | None = None, **host: Any) -> Inventory:
+def inventory_with(
+    *images: LocalImage, skipped: dict[str, int] | None = None, **host: Any
+) -> Inventory:
     """Make an inventory of a snapshot."""
     listed = ImageList(images, skipped or {})
     return inventory(PROFILE, Snapshot(image_list=listed, engine="docker", **host), NOW)
@@ -25,7 +27,7 @@ def taken(*images: LocalImage, skipped: dict[str, int] | None = None, **host: An
 
 def test_the_operators_labels_win_over_the_engines() -> None:
     """Labels that only the engine has are kept."""
-    made = taken(labels={"env": "test", "rack": "r7"})
+    made = inventory_with(labels={"env": "test", "rack": "r7"})
 
     assert made.labels == {"env": "prod", "rack": "r7"}
 
@@ -33,12 +35,12 @@ def test_the_operators_labels_win_over_the_engines() -> None:
 @pytest.mark.parametrize(("told", "shown"), [("web-0001", "web-0001"), ("", "own")])
 def test_the_engine_names_the_host_or_the_system_does(told: str, shown: str) -> None:
     """The name of the operating system stands in where the engine tells none."""
-    assert taken(hostname=told).hostname == shown
+    assert inventory_with(hostname=told).hostname == shown
 
 
 def test_the_content_is_the_hash_of_the_images_alone() -> None:
     """Equal images have an equal content, whatever else changed on the host."""
-    made = taken(IMAGE, skipped={"ignored": 1}, hostname="a")
+    made = inventory_with(IMAGE, skipped={"ignored": 1}, hostname="a")
 
     assert made.content == content_hash([IMAGE])
     assert made.skipped == {"ignored": 1}
@@ -46,7 +48,7 @@ def test_the_content_is_the_hash_of_the_images_alone() -> None:
 
 def test_a_fingerprint_is_of_all_but_who_took_it_when() -> None:
     """An inventory that differs in its time, boot or health need not be published again."""
-    made = taken(IMAGE)
+    made = inventory_with(IMAGE)
     again = replace(made, boot="c", taken_at=NOW + timedelta(hours=1), degraded="why", seq=7)
 
     assert fingerprint(again) == fingerprint(made)

@@ -37,7 +37,7 @@ def container(reference: str, identity: str = ID) -> Container:
     return Container(id="c" * 64, image=reference, image_id=identity, state="running")
 
 
-def found(
+def images_found(
     images: list[EngineImage], containers: list[Container], engine: EngineTraits
 ) -> dict[tuple[str, str], LocalImage]:
     """The images of the image_list, by reference and id."""
@@ -62,14 +62,14 @@ def is_lost(listed: LocalImage) -> bool:
 )
 def test_a_running_image_whose_tag_was_removed_is_lost(lost: EngineImage) -> None:
     """`rmi -f` takes tag and digest of a running image (liquidguru/docker-updater#23)."""
-    assert is_lost(found([lost], [container(APP)], CLASSIC)[APP, ID])
+    assert is_lost(images_found([lost], [container(APP)], CLASSIC)[APP, ID])
 
 
 def test_an_image_whose_tag_was_pulled_anew_is_lost() -> None:
     """The tag is known to the registry now, so the image that had it may be from there."""
     images = [image(ID), image(OTHER, APP, digests=(f"{REPOSITORY}@{D1}",))]
 
-    listed = found(images, [container(APP)], CLASSIC)
+    listed = images_found(images, [container(APP)], CLASSIC)
 
     assert is_lost(listed[APP, ID])
     assert listed[APP, OTHER].repo_digests == (D1,)
@@ -77,7 +77,7 @@ def test_an_image_whose_tag_was_pulled_anew_is_lost() -> None:
 
 def test_an_image_that_was_built_and_rebuilt_here_stays_local() -> None:
     """The image that has the tag now is a local one: the one before was, too."""
-    listed = found([image(ID), image(OTHER, APP)], [container(APP)], CLASSIC)
+    listed = images_found([image(ID), image(OTHER, APP)], [container(APP)], CLASSIC)
 
     assert is_local(listed[APP, ID])
     assert is_local(listed[APP, OTHER])
@@ -87,14 +87,14 @@ def test_a_tagged_image_of_the_classic_store_without_a_digest_is_local() -> None
     """An image without a digest was made or loaded here: the classic store keeps those of pulls."""
     older = image(OTHER, "registry.example.org/app:0", digests=(f"{REPOSITORY}@{D1}",))
 
-    assert is_local(found([image(ID, APP), older], [], CLASSIC)[APP, ID])
+    assert is_local(images_found([image(ID, APP), older], [], CLASSIC)[APP, ID])
 
 
 def test_what_was_built_over_a_pulled_tag_is_local() -> None:
     """The pulled image is of the same platform and keeps its digest: the new one never had one."""
     pulled = image(OTHER, digests=(f"{REPOSITORY}@{D1}",))
 
-    assert is_local(found([image(ID, APP), pulled], [], CLASSIC)[APP, ID])
+    assert is_local(images_found([image(ID, APP), pulled], [], CLASSIC)[APP, ID])
 
 
 def test_a_second_platform_under_one_tag_is_lost() -> None:
@@ -102,7 +102,7 @@ def test_a_second_platform_under_one_tag_is_lost() -> None:
     first = image(OTHER, digests=(f"{REPOSITORY}@{D1}",), architecture="amd64")
     second = image(ID, APP, architecture="arm64", variant="v8")
 
-    assert is_lost(found([first, second], [], CLASSIC)[APP, ID])
+    assert is_lost(images_found([first, second], [], CLASSIC)[APP, ID])
 
 
 def test_a_second_platform_is_lost_where_the_first_has_a_tag_of_its_own() -> None:
@@ -110,19 +110,21 @@ def test_a_second_platform_is_lost_where_the_first_has_a_tag_of_its_own() -> Non
     first = image(OTHER, f"{REPOSITORY}:old", digests=(f"{REPOSITORY}@{D1}",), architecture="amd64")
     second = image(ID, APP, architecture="arm64")
 
-    assert is_lost(found([first, second], [container(APP, OTHER)], CLASSIC)[APP, ID])
+    assert is_lost(images_found([first, second], [container(APP, OTHER)], CLASSIC)[APP, ID])
 
 
 def test_another_tag_for_another_platform_makes_no_build_lost() -> None:
     """Two tags of one repository have nothing to do with each other."""
     pulled = image(OTHER, f"{REPOSITORY}:arm", digests=(f"{REPOSITORY}@{D1}",), architecture="arm")
 
-    assert is_local(found([image(ID, APP, architecture="amd64"), pulled], [], CLASSIC)[APP, ID])
+    assert is_local(
+        images_found([image(ID, APP, architecture="amd64"), pulled], [], CLASSIC)[APP, ID]
+    )
 
 
 def test_an_untagged_image_of_podman_is_lost_and_keeps_its_own_digest() -> None:
     """After `podman untag` the digest of the list is all that says what it is."""
-    listed = found([image(ID, digest=D1)], [container(APP)], PODMAN)[APP, ID]
+    listed = images_found([image(ID, digest=D1)], [container(APP)], PODMAN)[APP, ID]
 
     assert is_lost(listed)
     assert listed.manifest_digest == D1
@@ -135,7 +137,7 @@ def test_a_moved_tag_of_a_store_that_forgets_is_known_by_its_own_digest(
     """The image that has the tag now is known to the registry, so the one before was, too."""
     images = [image(ID, digest=D1), image(OTHER, APP, digests=(f"{REPOSITORY}@{D2}",))]
 
-    assert found(images, [container(APP)], engine)[APP, ID].repo_digests == (D1,)
+    assert images_found(images, [container(APP)], engine)[APP, ID].repo_digests == (D1,)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_the_digest_of_an_index_is_never_a_manifests(media_type: str, manifest: 
     """A lost image of the containerd store is told by its id where that is a manifest's."""
     lost = image(ID, digest=ID, descriptor=Descriptor(media_type=media_type, digest=ID))
 
-    listed = found([lost], [container(APP)], CONTAINERD)[APP, ID]
+    listed = images_found([lost], [container(APP)], CONTAINERD)[APP, ID]
 
     assert is_lost(listed)
     assert listed.manifest_digest == manifest
@@ -175,7 +177,7 @@ def test_silence_of_an_engine_that_tells_origins_means_local(identity: Identity 
     """From API 1.53 on the containerd store says what was pulled (moby/moby PR 51737)."""
     own = image(ID, APP, digests=(f"{REPOSITORY}@{ID}",), identity=identity, digest=ID)
 
-    assert is_local(found([own], [container(APP)], TELLING)[APP, ID])
+    assert is_local(images_found([own], [container(APP)], TELLING)[APP, ID])
 
 
 @pytest.mark.parametrize("build", [None, [{"Ref": "x"}]], ids=["pulled", "built and pushed"])
@@ -185,7 +187,7 @@ def test_what_came_from_the_repository_is_known(build: list[dict[str, object]] |
     tagged = image(ID, APP, digests=(f"{REPOSITORY}@{ID}",), identity=identity, digest=ID)
     moved = image(OTHER, identity=identity, digest=OTHER)
 
-    listed = found([tagged, moved], [container(APP, OTHER)], TELLING)
+    listed = images_found([tagged, moved], [container(APP, OTHER)], TELLING)
 
     assert listed[APP, ID].repo_digests == (ID,)
     assert listed[APP, OTHER].repo_digests == (OTHER,)
@@ -195,20 +197,22 @@ def test_an_engine_that_cannot_tell_origins_is_taken_at_its_word() -> None:
     """Older containerd stores give a local build a digest, and nothing says that it is one."""
     own = image(ID, APP, digests=(f"{REPOSITORY}@{ID}",), digest=ID)
 
-    assert found([own], [], CONTAINERD)[APP, ID].repo_digests == (ID,)
+    assert images_found([own], [], CONTAINERD)[APP, ID].repo_digests == (ID,)
 
 
 def test_details_that_were_refused_are_no_silence() -> None:
     """Of an image that only the list describes its origin was never asked."""
     listed = image(ID, APP, digests=(f"{REPOSITORY}@{ID}",), digest=ID, is_detailed=False)
 
-    assert found([listed], [], TELLING)[APP, ID].repo_digests == (ID,)
+    assert images_found([listed], [], TELLING)[APP, ID].repo_digests == (ID,)
 
 
 def test_a_container_made_from_a_short_name_is_not_made_from_an_id() -> None:
     """Podman's image `ada` may have an id that begins with `ada`: an engine reads names first."""
     ada = f"sha256:ada{'0' * 61}"
-    listed = found([image(ada, "docker.io/library/ada:latest")], [container("ada", ada)], PODMAN)
+    listed = images_found(
+        [image(ada, "docker.io/library/ada:latest")], [container("ada", ada)], PODMAN
+    )
 
     assert listed["docker.io/library/ada:latest", ada].running == 1
 
@@ -246,7 +250,7 @@ def test_a_digest_in_a_reference_does_not_make_a_local_image_known(origin: Ident
     """A container made from `tag@digest` of a build gives no registry cause to be asked."""
     built = image(ID, APP, digests=(f"{REPOSITORY}@{ID}",), identity=origin)
 
-    listed = found([built], [container(f"{APP}@{ID}")], TELLING)
+    listed = images_found([built], [container(f"{APP}@{ID}")], TELLING)
 
     assert is_local(listed[APP, ID])
 
@@ -255,6 +259,6 @@ def test_a_digest_in_a_reference_of_a_name_without_registry_is_local() -> None:
     """Podman calls what it built `localhost/…`, by digest as well."""
     built = image(ID, "localhost/app:1", digests=(f"localhost/app@{D1}",), digest=D1)
 
-    listed = found([built], [container(f"localhost/app:1@{D1}")], PODMAN)
+    listed = images_found([built], [container(f"localhost/app:1@{D1}")], PODMAN)
 
     assert is_local(listed["localhost/app:1", ID])

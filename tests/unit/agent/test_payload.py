@@ -32,8 +32,8 @@ def test_what_fits_is_said_plain() -> None:
 def test_what_does_not_fit_is_compressed() -> None:
     """Nothing is left out of it."""
     whole = inventory("web-1", images(6000))
-    said, payload = fitting(whole, MEGABYTE)
-    assert said == whole == read(payload)
+    sent, payload = fitting(whole, MEGABYTE)
+    assert sent == whole == read(payload)
     assert len(payload) < MEGABYTE < len(codec.encode(whole))
 
 
@@ -42,25 +42,25 @@ def test_what_does_not_fit_is_compressed() -> None:
 def test_of_what_does_not_fit_that_what_runs_is_said_first(most: int, running: int) -> None:
     """At any limit: the message is within it, and what is missing is counted."""
     whole = inventory("web-1", images(60, running))
-    said, payload = fitting(whole, most)
-    left = len(said.images)
-    assert read(payload) == said
+    sent, payload = fitting(whole, most)
+    left = len(sent.images)
+    assert read(payload) == sent
     assert len(payload) <= most or not left
-    assert sum(one.running for one in said.images) == min(left, running)
-    assert said.skipped == ({"too_large": 60 - left} if left < 60 else {})
-    assert said.content == codec.content_hash(said.images)
+    assert sum(one.running for one in sent.images) == min(left, running)
+    assert sent.skipped == ({"too_large": 60 - left} if left < 60 else {})
+    assert sent.content == codec.content_hash(sent.images)
 
 
 def test_more_than_ingest_stores_is_not_said() -> None:
     """Of more images than ingest stores, those that run are told."""
-    said, _ = fitting(inventory("web-1", images(MOST_IMAGES + 3, running=2)), 64 * MEGABYTE)
-    assert (len(said.images), said.skipped) == (MOST_IMAGES, {"over_limit": 3})
-    assert sum(one.running for one in said.images) == 2
+    sent, _ = fitting(inventory("web-1", images(MOST_IMAGES + 3, running=2)), 64 * MEGABYTE)
+    assert (len(sent.images), sent.skipped) == (MOST_IMAGES, {"over_limit": 3})
+    assert sum(one.running for one in sent.images) == 2
 
 
 def test_what_would_be_taken_for_a_bomb_is_cut() -> None:
     """An inventory that shrinks too well is refused by ingest, so it is said in part."""
     same = [image(f"a:{n}", 1, containers=("x" * 200,) * 20) for n in range(5000)]
-    said, payload = fitting(inventory("web-1", same), MEGABYTE)
-    assert read(payload) == said
-    assert 0 < len(said.images) < 5000
+    sent, payload = fitting(inventory("web-1", same), MEGABYTE)
+    assert read(payload) == sent
+    assert 0 < len(sent.images) < 5000

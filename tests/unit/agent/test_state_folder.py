@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagedrift_agent.adapters.state_folder import BadStateFolder, StateFolder
-from imagedrift_agent.core.cadence import Confirmed
+from imagedrift_agent.core.cadence import ConfirmedInventory
 from imagedrift_agent.state import SavedState
 from imagedrift_schemas.subjects import is_host_id
 from imagedrift_schemas.v1 import Inventory
@@ -15,7 +15,7 @@ from imagedrift_schemas.v1 import Inventory
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 KEPT = SavedState(
     "here",
-    Confirmed("abc", "sha256:1", NOW),
+    ConfirmedInventory("abc", "sha256:1", NOW),
     Inventory(site="s", host="h", taken_at=NOW, content=f"sha256:{'0' * 64}"),
 )
 

@@ -29,9 +29,19 @@ LONG = " ".join(["word"] * 26)
 DECIDES = "def f(x):\n    return 1 if x else 2"
 PLANTED = {
     "two classes of one name": (
-        check_sources.class_names,
-        {"cli/src/a.py": "class Gate: pass", "runtime/src/b.py": "class Gate: pass"},
-        "runtime/src/b.py:1: class Gate is at cli/src/a.py:1, too",
+        check_sources.type_names,
+        {"cli/src/a.py": "class Slots: pass", "runtime/src/b.py": "class Slots: pass"},
+        "runtime/src/b.py:1: Slots is at cli/src/a.py:1, too",
+    ),
+    "an alias with the name of a class": (
+        check_sources.type_names,
+        {"cli/src/a.py": "class Slots: pass", "runtime/src/b.py": "Slots = dict[str, int]"},
+        "runtime/src/b.py:1: Slots is at cli/src/a.py:1, too",
+    ),
+    "two aliases of one name": (
+        check_sources.type_names,
+        {"cli/src/a.py": "Key: TypeAlias = str", "runtime/src/b.py": "Key = tuple[str, int]"},
+        "runtime/src/b.py:1: Key is at cli/src/a.py:1, too",
     ),
     "a core that asks the calendar": (
         check_sources.clocks,
@@ -96,8 +106,15 @@ PLANTED = {
 }
 GOOD = {
     "a private class of the same name": (
-        check_sources.class_names,
-        {"cli/src/a.py": "class Gate: pass", "runtime/src/b.py": "class _Gate: pass"},
+        check_sources.type_names,
+        {"cli/src/a.py": "class Slots: pass", "runtime/src/b.py": "class _Slots: pass"},
+    ),
+    "values and type variables of one name": (
+        check_sources.type_names,
+        {
+            "cli/src/a.py": "T = TypeVar('T')\nMOST = 1",
+            "runtime/src/b.py": "T = TypeVar('T')\nMOST = 2",
+        },
     ),
     "a shell that asks the clock": (
         check_sources.clocks,

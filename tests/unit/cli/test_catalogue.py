@@ -21,8 +21,8 @@ def test_every_host_has_the_star_and_some_of_the_others() -> None:
     products = catalogue.stock(SandboxRegistry())
     fleet = catalogue.DemoFleet(200, products)
 
-    held = [fleet.held(number) for number in range(200)]
-    assert held == [catalogue.DemoFleet(200, products).held(number) for number in range(200)]
+    held = [fleet.images_of(number) for number in range(200)]
+    assert held == [catalogue.DemoFleet(200, products).images_of(number) for number in range(200)]
     assert all(catalogue.STAR in host[0].image.reference for host in held)
     count = Counter(choice.verdict for host in held for choice in host)
     assert 0.15 < count["outdated"] / (count["outdated"] + count["current"]) < 0.35

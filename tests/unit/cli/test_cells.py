@@ -19,16 +19,16 @@ TERMINAL = Display(now=NOW, width=80)
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "text"),
     [
         (timedelta(seconds=9), "9 s"),
         (timedelta(minutes=61), "1 h 1 min"),
         (timedelta(days=3, hours=4, minutes=5), "3 d 4 h"),
     ],
 )
-def test_a_duration_is_said_in_two_units(value: timedelta, said: str) -> None:
+def test_a_duration_is_said_in_two_units(value: timedelta, text: str) -> None:
     """A duration is shown in its two largest units."""
-    assert cells.duration(value) == said
+    assert cells.duration(value) == text
 
 
 @given(ODD, ODD, st.sampled_from(forms.FORMS), st.sampled_from([TERMINAL, PIPE]))

@@ -20,10 +20,10 @@ def test_a_yes_goes_on() -> None:
     assert CliRunner().invoke(forgetting, input="y\n").stdout == "forgotten\n"
 
 
-@pytest.mark.parametrize("said", ["n\n", ""])
-def test_without_a_terminal_a_no_or_silence_is_told_with_the_option(said: str) -> None:
+@pytest.mark.parametrize("typed", ["n\n", ""])
+def test_without_a_terminal_a_no_or_silence_is_told_with_the_option(typed: str) -> None:
     """A script learns that nothing was done, and by which option it would be."""
-    result = CliRunner().invoke(forgetting, input=said)
+    result = CliRunner().invoke(forgetting, input=typed)
 
     assert result.exit_code == Exit.USAGE
     assert "imagedrift forget: not confirmed: --yes" in result.stderr

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from imagedrift_cli.database_failures import told_in_a_line, unreached, unusable
-from imagedrift_cli.failures import BadUsage, Failure, Unusable
+from imagedrift_cli.failures import BadUsage, CommandFailure, Unusable
 
 DSN = "postgresql://me:hunter2@db.example.org/facts"
 
@@ -22,7 +22,7 @@ DSN = "postgresql://me:hunter2@db.example.org/facts"
     ],
 )
 def test_a_failure_to_connect_names_its_cause_and_no_password(
-    error: Exception, kind: type[Failure], words: str
+    error: Exception, kind: type[CommandFailure], words: str
 ) -> None:
     """A line names the database without its password, and the cause with its remedy."""
     line = unreached(DSN, error)
@@ -53,7 +53,9 @@ def test_a_failure_inside_another_is_the_one_that_is_told() -> None:
         (asyncpg.InternalClientError("lost"), Unusable, "it has ended the connection"),
     ],
 )
-def test_a_refusal_is_told_in_a_line(error: Exception, kind: type[Failure], words: str) -> None:
+def test_a_refusal_is_told_in_a_line(
+    error: Exception, kind: type[CommandFailure], words: str
+) -> None:
     """A refusal of the database is one line; a wrong value is the fault of who wrote it."""
     with pytest.raises(kind, match=words), told_in_a_line():
         raise error

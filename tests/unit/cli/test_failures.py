@@ -5,7 +5,7 @@ import pytest
 from imagedrift_cli.exits import Exit
 from imagedrift_cli.failures import (
     BadUsage,
-    Failure,
+    CommandFailure,
     NotFound,
     RightsMissing,
     Unusable,
@@ -54,6 +54,6 @@ def test_what_is_not_found_is_told_with_the_nearest_name_or_a_hint() -> None:
         (RightsMissing("x"), Exit.UNTOLD),
     ],
 )
-def test_each_failure_has_its_code(failure: Failure, code: Exit) -> None:
+def test_each_failure_has_its_code(failure: CommandFailure, code: Exit) -> None:
     """The codes that scripts read."""
     assert failure.exit_code == code

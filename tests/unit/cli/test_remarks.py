@@ -11,7 +11,7 @@ from imagedrift_cli.remarks import MOST_NAMED, on_fleet, on_hosts
 Row = dict[str, Any]
 
 
-class Told(Reader):
+class FixedReader(Reader):
     """A database that answers named statements with what a test gives."""
 
     def __init__(self, **answers: Sequence[Row]) -> None:
@@ -42,7 +42,7 @@ def silent(number: int) -> Row:
 async def test_only_hosts_of_the_rows_are_remarked_on() -> None:
     """A fault of another host bears on nothing that is shown."""
     remarks = await on_hosts(
-        Told(
+        FixedReader(
             troubled_hosts=[silent(1), host(2, degraded="no answer"), silent(3)],
             letters_of_hosts=[host(2, times=1)],
         )
@@ -61,7 +61,7 @@ async def test_many_hosts_are_counted() -> None:
     """More than a few are not named, and the command that lists them is."""
     many = range(MOST_NAMED + 1)
     remarks = await on_hosts(
-        Told(
+        FixedReader(
             troubled_hosts=[silent(n) | {"degraded": "x"} for n in many],
             letters_of_hosts=[host(n, times=1) for n in many],
         )
@@ -78,13 +78,13 @@ async def test_many_hosts_are_counted() -> None:
 
 async def test_a_fleet_that_is_well_has_no_remark() -> None:
     """Each number that is not 0 has one."""
-    well = Told(letters_of_a_day=[{"times": 0}], degraded_hosts=[{"n": 0}])
+    well = FixedReader(letters_of_a_day=[{"times": 0}], degraded_hosts=[{"n": 0}])
     remarks = await on_fleet(Filters())(well)
     remarks.see([{"silent_hosts": 0}])
     assert remarks.lines() == []
 
     remarks = await on_fleet(Filters())(
-        Told(letters_of_a_day=[{"times": 2}], degraded_hosts=[{"n": 1}])
+        FixedReader(letters_of_a_day=[{"times": 2}], degraded_hosts=[{"n": 1}])
     )
     remarks.see([{"silent_hosts": 3}])
     assert remarks.lines() == [

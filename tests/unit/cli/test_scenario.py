@@ -18,7 +18,7 @@ REGISTRY = SandboxRegistry()
 STAR = REGISTRY.reference(catalogue.STAR, catalogue.TAG)
 
 
-class Told(Reader):
+class FixedReader(Reader):
     """A database that answers with what a test gives."""
 
     def __init__(self, **answers: Sequence[Row]) -> None:
@@ -54,7 +54,7 @@ def states(**of: str) -> list[Row]:
 )
 async def test_what_was_decided_is_checked(due: list[Row], failed: list[str]) -> None:
     """Each statement is printed as it is run."""
-    act, shown = told_to(Told(due=due))
+    act, shown = told_to(FixedReader(due=due))
 
     await act.what_is_due_is_told()
 
@@ -80,7 +80,7 @@ async def test_a_newer_version_has_to_be_due_on_every_host(
     behind: list[Row], failed: list[str]
 ) -> None:
     """After it is asked for, by a statement that is printed."""
-    act, shown = told_to(Told(image=NEWER, behind=behind))
+    act, shown = told_to(FixedReader(image=NEWER, behind=behind))
 
     with Progress(console=Console(file=io.StringIO())) as progress:
         await act.newer_versions_are_told(3, progress)
@@ -94,7 +94,7 @@ async def test_a_newer_version_that_is_not_told_is_a_failed_check(
 ) -> None:
     """A failed check says how long the version was waited for."""
     monkeypatch.setattr(scenario, "LISTED_WITHIN_S", 0.0)
-    act, _ = told_to(Told(image=NEWER, behind=BEHIND))
+    act, _ = told_to(FixedReader(image=NEWER, behind=BEHIND))
 
     with Progress(console=Console(file=io.StringIO())) as progress:
         await act.newer_versions_are_told(3, progress)
@@ -107,7 +107,7 @@ async def test_a_tag_that_does_not_flip_every_host_is_a_failed_check(
 ) -> None:
     """A failed check says how many hosts there are, and how long they had."""
     monkeypatch.setattr(scenario, "FLIPPED_WITHIN_S", 0.0)
-    act, _ = told_to(Told(image=[{"outdated_hosts": 2, "remote_digest": "x"}]))
+    act, _ = told_to(FixedReader(image=[{"outdated_hosts": 2, "remote_digest": "x"}]))
 
     with Progress(console=Console(file=io.StringIO())) as progress:
         await act.a_tag_moves(3, progress)

@@ -28,7 +28,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 async def test_each_signal_sets_the_event(number: signal.Signals) -> None:
     """A signal interrupts nothing, where the suite does not run by `nohup`."""
     before = signal.signal(number, signal.SIG_DFL)
-    stop = signals.asked()
+    stop = signals.stop_event()
     try:
         os.kill(os.getpid(), number)
         async with asyncio.timeout(10):
@@ -44,7 +44,7 @@ async def test_a_command_by_nohup_outlives_its_terminal() -> None:
     """The end of the terminal, which is ignored at the start, stays ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        stop = signals.asked()
+        stop = signals.stop_event()
         os.kill(os.getpid(), signal.SIGHUP)
         await asyncio.sleep(0)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from imagedrift_cli import cells, forms
+from imagedrift_cli.cells import Row
 from imagedrift_cli.display import Display
 from imagedrift_cli.forms import Form
-from imagedrift_cli.tables import Row, as_table, chosen
+from imagedrift_cli.tables import as_table, chosen
 from support.displays import PIPE
 from support.ingest import NOW
 

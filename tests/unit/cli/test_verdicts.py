@@ -2,7 +2,7 @@
 
 from msgspec import UNSET
 
-from imagedrift_cli.scan.verdicts import Finding, judged
+from imagedrift_cli.scan.verdicts import ScanFinding, judged
 from imagedrift_ingest.core import explanation
 from imagedrift_schemas.v1 import (
     AnyAnswer,
@@ -38,7 +38,7 @@ class Registry:
             failure=self._failure,
         )
 
-    async def judges(self, *images: LocalImage) -> list[Finding]:
+    async def judges(self, *images: LocalImage) -> list[ScanFinding]:
         """Judge the images of a host."""
         return await judged(images, self, now=NOW, is_named=lambda _: False, done=lambda: None)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagedrift_cli.version_remarks import on_version, told
+from imagedrift_cli.version_remarks import on_version, sentence_of
 
 NONE: dict[str, Any] = {
     "version": "1.27.3",
@@ -76,7 +76,7 @@ def test_a_version_is_told_as_far_as_it_is_known(
     known: dict[str, Any] | None, runs: set[str], gets: set[str], line: str
 ) -> None:
     """An unknown version is said to be so, with the reason, and never as nothing newer."""
-    assert told(known, runs, gets) == line
+    assert sentence_of(known, runs, gets) == line
 
 
 class NothingNewer:

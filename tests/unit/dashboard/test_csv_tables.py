@@ -44,7 +44,7 @@ async def respond(reader: ViewReader, *, is_head: bool = False) -> Response:
     return await csv_tables.respond(PAGE, "places", reader, Viewer(), is_head=is_head)
 
 
-async def sent(response: Response, most: int = 100) -> list[Any]:
+async def send_until_gone(response: Response, most: int = 100) -> list[Any]:
     """Send a response to a client that goes after so many messages; what it was sent."""
     messages: list[Any] = []
 
@@ -62,7 +62,7 @@ async def test_a_question_about_a_table_reads_its_first_portion_alone() -> None:
     """HEAD is answered with the headers of GET, however many rows there are."""
     reader = EndlessReader()
 
-    [start, body] = await sent(await respond(reader, is_head=True))
+    [start, body] = await send_until_gone(await respond(reader, is_head=True))
 
     assert start["status"] == 200
     assert (b"content-type", b"text/csv; charset=utf-8") in start["headers"]
@@ -76,14 +76,14 @@ async def test_a_client_that_goes_lets_the_database_go(most: int) -> None:
     reader = EndlessReader()
 
     with pytest.raises(ClientDisconnect):
-        await sent(await respond(reader), most=most)
+        await send_until_gone(await respond(reader), most=most)
 
     assert reader.is_closed
 
 
 async def test_a_table_that_breaks_off_has_no_end() -> None:
     """A database that goes away in the middle raises nothing; the body lacks its end."""
-    messages = await sent(await respond(EndlessReader(portions=3)))
+    messages = await send_until_gone(await respond(EndlessReader(portions=3)))
 
     assert messages[0]["status"] == 200
     assert [each["more_body"] for each in messages[1:]] == [True] * 3

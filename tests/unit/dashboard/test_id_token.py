@@ -12,14 +12,19 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from imagedrift_dashboard.core import id_token
-from imagedrift_dashboard.core.id_token import Expected, SignedInUser, TokenRefused, UnknownKey
+from imagedrift_dashboard.core.id_token import (
+    ExpectedClaims,
+    SignedInUser,
+    TokenRefused,
+    UnknownKey,
+)
 
 NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
 AT: Final = int(NOW.timestamp())
 RSA: Final = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
 EC: Final = ECKey.generate_key("P-256", {"kid": "ec"})
 STRANGER: Final = RSAKey.generate_key(2048, {"kid": "rsa"})
-EXPECTED: Final = Expected(
+EXPECTED: Final = ExpectedClaims(
     issuer="https://id.example.org", client_id="drift", nonce="n", groups_claim="groups"
 )
 CLAIMS: Final[dict[str, Any]] = {
@@ -39,13 +44,13 @@ KEYS: Final = id_token.read_keys(
 
 def token(key: RSAKey | ECKey = RSA, header: dict[str, Any] | None = None, **claims: object) -> str:
     """Write a token with these claims; one that is None is left out."""
-    said = {name: each for name, each in (CLAIMS | claims).items() if each is not None}
+    payload = {name: each for name, each in (CLAIMS | claims).items() if each is not None}
     algorithm = "RS256" if isinstance(key, RSAKey) else "ES256"
     full = {"alg": algorithm, "kid": key.kid} | (header or {})
     full = {name: each for name, each in full.items() if each is not None}
     algorithms = list(id_token.ALGORITHMS)
     registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
-    return jws.serialize_compact(full, json.dumps(said), key, registry=registry)
+    return jws.serialize_compact(full, json.dumps(payload), key, registry=registry)
 
 
 def read(text: str) -> SignedInUser:

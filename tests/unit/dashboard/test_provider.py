@@ -15,7 +15,7 @@ ISSUER = "https://id.example.org/realms/x"
 CLIENT = ClientRegistration(
     issuer=ISSUER, id="drift", secret="a:b %", url="https://drift.example.org"
 )
-SAID: dict[str, Any] = {
+CONFIGURATION: dict[str, Any] = {
     "issuer": ISSUER,
     "authorization_endpoint": f"{ISSUER}/auth?kc=1",
     "token_endpoint": f"{ISSUER}/token",
@@ -25,16 +25,18 @@ SAID: dict[str, Any] = {
 }
 
 
-def told(**changes: object) -> Provider:
+def provider_with(**changes: object) -> Provider:
     """Read a configuration with these changes."""
-    return providers.read_provider(json.dumps(SAID | changes).encode(), ISSUER)
+    return providers.read_provider(json.dumps(CONFIGURATION | changes).encode(), ISSUER)
 
 
 def test_a_request_for_a_code_has_all_that_binds_it() -> None:
     """State, nonce, PKCE by SHA-256 and the one redirect address are in it."""
     # The example of RFC 7636, appendix B.
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-    url = providers.authorization_url(CLIENT, told(), state="s", nonce="n", verifier=verifier)
+    url = providers.authorization_url(
+        CLIENT, provider_with(), state="s", nonce="n", verifier=verifier
+    )
 
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     assert asked == {
@@ -69,7 +71,7 @@ def test_a_configuration_that_cannot_be_right_is_refused(
 ) -> None:
     """Another issuer, an address without TLS, or no PKCE: the provider is not used."""
     with pytest.raises(ProviderFault, match=fault):
-        told(**changes)
+        provider_with(**changes)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b"\xff"])
@@ -89,8 +91,8 @@ def test_a_provider_on_this_machine_needs_no_tls() -> None:
 def test_the_callback_gives_the_code() -> None:
     """The provider sends back its code."""
     pairs = [("code", "c"), ("state", "s"), ("iss", ISSUER)]
-    assert providers.read_callback(pairs, told()) == "c"
-    old = told(authorization_response_iss_parameter_supported=False)
+    assert providers.read_callback(pairs, provider_with()) == "c"
+    old = provider_with(authorization_response_iss_parameter_supported=False)
     assert providers.read_callback([("code", "c")], old) == "c"
 
 
@@ -109,7 +111,7 @@ def test_a_callback_without_a_code_of_the_provider_is_refused(
 ) -> None:
     """No code, two codes, or one of another provider: nobody is signed in."""
     with pytest.raises(PageFault) as refused:
-        providers.read_callback(pairs, told())
+        providers.read_callback(pairs, provider_with())
     assert refused.value.status == status
 
 
@@ -129,7 +131,7 @@ def test_the_secret_is_sent_in_the_way_that_the_provider_takes(
     client = ClientRegistration(
         issuer=ISSUER, id="drift", secret=secret, url="https://drift.example.org"
     )
-    provider = told(token_endpoint_auth_methods_supported=ways)
+    provider = provider_with(token_endpoint_auth_methods_supported=ways)
     headers, form = providers.token_request(client, provider, "c", "v")
 
     basic = b64encode(b"drift:a%3Ab+%25").decode()
@@ -150,8 +152,8 @@ def test_a_token_response_without_a_token_is_refused_without_repeating_it(conten
 
 def test_signing_out_at_the_provider_is_offered_where_it_can_be() -> None:
     """The address names this client; without one there is none."""
-    assert providers.end_session_url(CLIENT, told()) == f"{ISSUER}/logout?client_id=drift"
-    assert providers.end_session_url(CLIENT, told(end_session_endpoint="")) == ""
+    assert providers.end_session_url(CLIENT, provider_with()) == f"{ISSUER}/logout?client_id=drift"
+    assert providers.end_session_url(CLIENT, provider_with(end_session_endpoint="")) == ""
 
 
 @pytest.mark.parametrize(

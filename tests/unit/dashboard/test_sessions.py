@@ -12,24 +12,24 @@ KEY = CookieKey(b"a" * 32)
 ROLES = {"sre": "all", "dev": "some"}
 
 
-def made(roles: dict[str, str] = ROLES) -> Sessions:
+def make_sessions(roles: dict[str, str] = ROLES) -> Sessions:
     """Sessions of eight hours."""
     return Sessions(KEY, timedelta(hours=8), roles)
 
 
 def test_a_session_names_its_viewer_until_its_time() -> None:
     """A cookie names the viewer and the role for its hours, to every process with the key."""
-    cookie = made().begin("1", "ada", "all", NOW)
-    viewer = made().viewer(cookie, NOW + timedelta(hours=7))
+    cookie = make_sessions().begin("1", "ada", "all", NOW)
+    viewer = make_sessions().viewer(cookie, NOW + timedelta(hours=7))
 
     assert viewer is not None
     assert (viewer.name, viewer.role) == ("ada", "all")
-    assert made().viewer(cookie, NOW + timedelta(hours=8)) is None
+    assert make_sessions().viewer(cookie, NOW + timedelta(hours=8)) is None
 
 
 def test_a_session_ends_when_it_is_ended() -> None:
     """An ended session is over, and another of the same viewer goes on."""
-    sessions = made()
+    sessions = make_sessions()
     cookies = [sessions.begin(each, "ada", "all", NOW) for each in ("1", "2")]
     first = sessions.viewer(cookies[0], NOW)
     assert first is not None
@@ -41,9 +41,9 @@ def test_a_session_ends_when_it_is_ended() -> None:
 
 def test_a_session_whose_role_no_group_has_any_more_is_over() -> None:
     """A role that was taken out of the settings reads nothing more."""
-    cookie = made().begin("1", "ada", "all", NOW)
+    cookie = make_sessions().begin("1", "ada", "all", NOW)
 
-    assert made({"dev": "some"}).viewer(cookie, NOW) is None
+    assert make_sessions({"dev": "some"}).viewer(cookie, NOW) is None
 
 
 def test_ended_sessions_are_remembered_within_a_bound() -> None:
@@ -69,25 +69,25 @@ def test_ended_sessions_are_remembered_within_a_bound() -> None:
 
 def test_the_first_group_of_the_settings_gives_the_role() -> None:
     """With several groups the first of the settings counts, and with none there is no role."""
-    assert made().role_of(frozenset(("dev", "sre"))) == "all"
-    assert made().role_of(frozenset(("SRE", "devs"))) == ""
+    assert make_sessions().role_of(frozenset(("dev", "sre"))) == "all"
+    assert make_sessions().role_of(frozenset(("SRE", "devs"))) == ""
 
 
 def test_a_sign_in_is_found_by_its_state_within_its_time() -> None:
     """A sign-in is that of its cookie and its state, for ten minutes."""
-    cookie = made().begin_sign_in("1", "/hosts", NOW)
-    found = made().sign_in(cookie, "1", NOW + timedelta(minutes=9))
+    cookie = make_sessions().begin_sign_in("1", "/hosts", NOW)
+    found = make_sessions().sign_in(cookie, "1", NOW + timedelta(minutes=9))
 
     assert found is not None
     assert found.to == "/hosts"
-    assert made().sign_in(cookie, "2", NOW) is None
-    assert made().sign_in(cookie, "1", NOW + timedelta(minutes=10)) is None
-    assert made().sign_in(made().begin("1", "ada", "all", NOW), "1", NOW) is None
+    assert make_sessions().sign_in(cookie, "2", NOW) is None
+    assert make_sessions().sign_in(cookie, "1", NOW + timedelta(minutes=10)) is None
+    assert make_sessions().sign_in(make_sessions().begin("1", "ada", "all", NOW), "1", NOW) is None
 
 
 def test_nonce_and_verifier_are_secrets_of_one_sign_in() -> None:
     """Two sign-ins have other nonces and verifiers, none of which is in the cookie."""
-    sessions = made()
+    sessions = make_sessions()
     known = [f(each) for f in (sessions.nonce, sessions.verifier) for each in ("1", "2")]
 
     assert len(set(known)) == 4

@@ -55,7 +55,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "17m",
     ),
     "ImagedriftNobodyAsks": (
-        'imagedrift_turn_last_done_timestamp_seconds{turn="plan"}',
+        'imagedrift_turn_last_done_timestamp_seconds{turn="describe"}',
         "0+60x5 300x60",
         "6m",
         "10m",

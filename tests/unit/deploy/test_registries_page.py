@@ -5,7 +5,7 @@ import pytest
 from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST
 from imagedrift_resolver import bulkhead, rate_limiters, settings
 from imagedrift_resolver.adapters import credential_helper, dialer, http_client, network
-from imagedrift_resolver.adapters.names import NameLimits
+from imagedrift_resolver.adapters.host_names import NameLimits
 from imagedrift_resolver.core import (
     backoff,
     breaker,

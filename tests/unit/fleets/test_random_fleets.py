@@ -131,12 +131,12 @@ def listed(fleet: RandomFleet) -> list[LocalImage]:
         for each in summaries
     ]
     traits = traits_of(version, info, images)
-    containers = [made(each, answers) for each in answers["/containers/json"]]
+    containers = [container_of(each, answers) for each in answers["/containers/json"]]
     image_list = list_images([with_own_digest(i, traits) for i in images], containers, traits)
     return [image for image in image_list.images if image.reference == NAME]
 
 
-def made(container: dict[str, Any], answers: dict[str, Any]) -> records.Container:
+def container_of(container: dict[str, Any], answers: dict[str, Any]) -> records.Container:
     """A container with the reference that it was made from."""
     details = read(answers[f"/containers/{container['Id']}/json"], records.ContainerDetail)
     return replace(read(container, records.Container), image=details.config.image)

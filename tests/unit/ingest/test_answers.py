@@ -25,8 +25,8 @@ ONE, TWO = digest((NGINX, 1)), digest((NGINX, 2))
 def after(*answers: Answer) -> AnswerState:
     """The state after answers that came one after the other."""
     state = AnswerState()
-    for seq, said in enumerate(answers, 1):
-        folded = fold(state, said, epoch=1, seq=seq, reference=NGINX, rules=FreshnessRules())
+    for seq, message in enumerate(answers, 1):
+        folded = fold(state, message, epoch=1, seq=seq, reference=NGINX, rules=FreshnessRules())
         assert folded is not None
         state = folded
     return state

@@ -3,7 +3,7 @@
 import pytest
 
 from imagedrift_ingest.core.base_images import NotAsked, reference_of, state_of
-from imagedrift_ingest.core.newer import ResolvedSide, State
+from imagedrift_ingest.core.newer import CandidateState, ResolvedSide
 from imagedrift_schemas.v1 import Child
 from support.ingest import digest
 
@@ -94,7 +94,7 @@ MANIFEST = side("old amd", child("old amd"))
     ],
 )
 def test_a_base_is_replaced_when_its_tag_has_another_image_for_the_platform(
-    base: ResolvedSide, tag: ResolvedSide, state: State
+    base: ResolvedSide, tag: ResolvedSide, state: CandidateState
 ) -> None:
     """The digest in a label may be that of an index or of one platform's manifest."""
     assert state_of(base, tag, AMD) == state

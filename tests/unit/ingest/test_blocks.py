@@ -15,7 +15,7 @@ AHEAD, SPREAD = timedelta(seconds=10), timedelta(seconds=30)
 HOUR = timedelta(hours=1)
 
 
-def found(
+def moved_references(
     before: dict[str, datetime], now: dict[str, datetime], at: datetime = NOW
 ) -> list[DueWindow]:
     """Return the references that are moved."""
@@ -30,26 +30,26 @@ def put_off(until: datetime, opens: datetime) -> DueWindow:
 def test_a_block_that_begins_or_grows_moves_what_is_due_before_its_end() -> None:
     """A new or longer block moves the references of its registry that are due before its end."""
     end, later = NOW + HOUR, NOW + 2 * HOUR
-    assert found({}, {HUB: end}) == [put_off(end, end)]
-    assert found({HUB: end}, {HUB: later}) == [put_off(later, later)]
+    assert moved_references({}, {HUB: end}) == [put_off(end, end)]
+    assert moved_references({HUB: end}, {HUB: later}) == [put_off(later, later)]
 
 
 def test_a_block_that_is_known_moves_what_falls_due_inside_it_from_now_on() -> None:
     """A known block moves references that become due during it."""
     end, soon = NOW + HOUR, NOW + AHEAD / 2
-    assert found({HUB: end}, {HUB: end}) == [put_off(NOW + AHEAD, end)]
-    assert found({HUB: soon}, {HUB: soon}) == [put_off(soon, soon)]
+    assert moved_references({HUB: end}, {HUB: end}) == [put_off(NOW + AHEAD, end)]
+    assert moved_references({HUB: soon}, {HUB: soon}) == [put_off(soon, soon)]
 
 
 def test_a_block_that_ends_early_brings_forward_what_waits_for_its_end() -> None:
     """A block that ends early moves its references to now, or to the earlier end."""
     end, sooner = NOW + HOUR, NOW + HOUR / 2
     waiting = DueWindow(registry=HUB, since=end, until=end + SPREAD, opens=NOW)
-    assert found({HUB: end}, {}) == [waiting]
-    assert found({HUB: end}, {HUB: sooner})[1:] == [
+    assert moved_references({HUB: end}, {}) == [waiting]
+    assert moved_references({HUB: end}, {HUB: sooner})[1:] == [
         DueWindow(registry=HUB, since=end, until=end + SPREAD, opens=sooner)
     ]
-    assert found({HUB: end}, {}, at=end) == []
+    assert moved_references({HUB: end}, {}, at=end) == []
 
 
 def test_only_another_moment_is_another_block() -> None:
@@ -82,7 +82,7 @@ def test_whatever_blocks_come_and_go_references_wait_for_the_last_or_for_their_o
     for step, block in looks:
         at += step
         now = {HUB: at + block} if block else {}
-        for window in found(known, now, at):
+        for window in moved_references(known, now, at):
             move(waiting, window)
         if now or at < known.get(HUB, at):
             opened = now.get(HUB, at)
@@ -92,10 +92,10 @@ def test_whatever_blocks_come_and_go_references_wait_for_the_last_or_for_their_o
             due == before or opened <= due < opened + SPREAD
             for due, before in zip(waiting, own, strict=True)
         )
-        settled = list(waiting)
-        for window in found(known, now, at):
+        unchanged = list(waiting)
+        for window in moved_references(known, now, at):
             move(waiting, window)
-        assert waiting == settled
+        assert waiting == unchanged
 
 
 def move(waiting: list[datetime], window: DueWindow) -> None:

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_ingest.core.identities import IdentityCache
-from imagedrift_ingest.core.images import HostImage, HostImages, images_of
+from imagedrift_ingest.core.images import (
+    FAULTS_TOLD,
+    MOST_READ,
+    HostImage,
+    HostImages,
+    images_of,
+)
 from imagedrift_schemas.constraints import MOST_DIGESTS, MOST_IMAGES
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import LocalImage
@@ -25,14 +31,14 @@ def raw(*images: LocalImage | dict[str, Any]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(images))
 
 
-def read_images(*said: Any) -> HostImages:
+def read_images(*entries: Any) -> HostImages:
     """Images as they are read, and what is left out."""
-    return images_of(raw(*said), IdentityCache().reading(), NOW)
+    return images_of(raw(*entries), IdentityCache().reading(), NOW)
 
 
-def images(*said: LocalImage | dict[str, Any]) -> Sequence[HostImage]:
+def images(*entries: LocalImage | dict[str, Any]) -> Sequence[HostImage]:
     """Images as they are read."""
-    return read_images(*said).images
+    return read_images(*entries).images
 
 
 @pytest.mark.parametrize(
@@ -139,6 +145,34 @@ def test_names_of_containers_never_refuse_an_image(names: list[str]) -> None:
     assert all(name and len(name.splitlines()) == 1 for name in one.local.containers)
     assert all(name.isprintable() or name.isspace() for name in one.local.containers)
     assert found.left_out == {}
+
+
+def test_an_image_that_is_listed_twenty_thousand_times_is_merged_at_once() -> None:
+    """An image of many entries costs no more than many images, and keeps a thousand names."""
+    one = msgspec.to_builtins(image())
+    told = [one | {"containers": [f"c{n:05}"], "running": n % 3} for n in range(MOST_IMAGES)]
+    began = time.process_time()
+    [merged] = images(*told)
+    assert time.process_time() - began < 5
+    assert merged.local.running == 2
+    assert merged.local.containers == tuple(f"c{n:05}" for n in range(1000))
+
+
+@pytest.mark.parametrize(
+    ("told", "left_out"),
+    [
+        ("[" + ",".join(["[]"] * 900_000) + "]", {"refused": MOST_READ, "over_limit": 800_000}),
+        (json.dumps([{"policy": {str(n): "" for n in range(400_000)}}]), {"refused": 1}),
+    ],
+    ids=["a million entries", "a million labels"],
+)
+def test_what_would_be_costly_to_decode_is_counted_and_not_decoded(
+    told: str, left_out: dict[str, int]
+) -> None:
+    """Of entries that no host has so many, or so large, none is decoded: they are counted."""
+    found = images_of(msgspec.Raw(told.encode()), IdentityCache().reading(), NOW)
+    assert (found.images, found.left_out) == ([], left_out)
+    assert len(found.faults) <= FAULTS_TOLD
 
 
 def test_ten_thousand_containers_are_kept_as_a_thousand_names() -> None:

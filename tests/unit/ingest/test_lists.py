@@ -45,9 +45,9 @@ def listed(**facts: Any) -> Listed:
     return Listed(**(given | facts))
 
 
-def folded(state: ListState, said: Listed, seq: int = 1, epoch: int = 1) -> ListState:
+def folded(state: ListState, tags: Listed, seq: int = 1, epoch: int = 1) -> ListState:
     """The state after a list, which has to count."""
-    after = fold(state, said, epoch=epoch, seq=seq, rules=RULES)
+    after = fold(state, tags, epoch=epoch, seq=seq, rules=RULES)
     assert after is not None
     return after
 
@@ -77,11 +77,11 @@ def test_a_failure_keeps_the_tracks_that_were_read_last(failure: Failure) -> Non
     """A failed list keeps what was read before, whether it brings it along or not."""
     before = folded(ListState(), listed())
     failed = {"failure": failure, "truncated": "failed", "checked_at": NOW + DAY}
-    for said in (
+    for failed_list in (
         listed(**failed, listed_at=NOW),
         listed(**failed, listed_at=None, tracks=(), count=0),
     ):
-        state = folded(before, said, seq=2)
+        state = folded(before, failed_list, seq=2)
         assert (state.tracks, state.listed_at) == ((TRACK,), NOW)
         assert (state.truncated, state.failures, state.failing_since) == ("failed", 1, NOW + DAY)
         assert state.error
@@ -93,8 +93,8 @@ def test_p11_a_failed_or_truncated_list_tells_nothing_of_a_step_without_a_newer_
     truncated: Truncated, failure: Failure | None
 ) -> None:
     """No failure and no reason to stop lets a list say that nothing is newer."""
-    said = listed(truncated=truncated, failure=failure)
-    state = folded(folded(ListState(), listed()), said, seq=2)
+    tags = listed(truncated=truncated, failure=failure)
+    state = folded(folded(ListState(), listed()), tags, seq=2)
     newest, older = read("2.0.0"), read("1.27.3")
     assert newest is not None
     assert older is not None
@@ -119,16 +119,16 @@ def test_p11_a_list_counts_as_whole_for_twice_its_period() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "tags",
     [
         listed(failure=Denied(), truncated="failed", checked_at=NOW + DAY),
         listed(truncated="pages", checked_at=NOW + DAY),
         listed(tracks=(), count=0, checked_at=NOW + DAY),
     ],
 )
-def test_p11_a_list_that_is_not_whole_never_counts_as_whole(said: Listed) -> None:
+def test_p11_a_list_that_is_not_whole_never_counts_as_whole(tags: Listed) -> None:
     """A failed, truncated or empty list ends the time in which the one before it counts."""
-    state = folded(folded(ListState(), listed()), said, seq=2)
+    state = folded(folded(ListState(), listed()), tags, seq=2)
     assert state.whole_until is None
 
 
@@ -144,14 +144,14 @@ def test_a_failed_list_is_tried_again_later_each_time() -> None:
     """A failed list is tried after an hour, then two, four at most, or when the registry says."""
     state, waits = ListState(), []
     for n in range(1, 6):
-        said = listed(failure=Unreachable(), truncated="failed", listed_at=None)
-        state = folded(state, said, seq=n)
+        tags = listed(failure=Unreachable(), truncated="failed", listed_at=None)
+        state = folded(state, tags, seq=n)
         assert state.next_list_at is not None
         waits.append((state.next_list_at - NOW) / timedelta(hours=1))
     assert waits == [1, 2, 4, 4, 4]
     until = NOW + timedelta(minutes=10)
-    said = listed(failure=Limited(until=until), truncated="failed")
-    assert folded(ListState(), said).next_list_at == until
+    tags = listed(failure=Limited(until=until), truncated="failed")
+    assert folded(ListState(), tags).next_list_at == until
 
 
 def test_an_older_list_changes_nothing() -> None:

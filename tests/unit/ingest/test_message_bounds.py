@@ -31,9 +31,9 @@ ANY_TIME = (
 )
 
 
-def believed(said: Answer) -> Answer:
+def believed(received: Answer) -> Answer:
     """The answer as it is believed."""
-    found = message_bounds.answer(said, NOW)
+    found = message_bounds.answer(received, NOW)
     assert isinstance(found, Answer)
     return found
 
@@ -43,10 +43,10 @@ def test_no_time_of_an_answer_is_out_of_bounds(
     checked_at: datetime, found_at: datetime, until: datetime
 ) -> None:
     """No time of an answer is later than the time at which NATS stored it."""
-    said = answer(
+    received = answer(
         outcome=Limited(until=until), checked_at=checked_at, last_found_at=found_at, failures=-1
     )
-    kept = believed(said)
+    kept = believed(received)
     assert times.LONG_AGO < kept.checked_at <= NOW
     assert kept.last_found_at is None or times.LONG_AGO < kept.last_found_at <= kept.checked_at
     assert isinstance(kept.outcome, Limited)
@@ -57,8 +57,8 @@ def test_no_time_of_an_answer_is_out_of_bounds(
 
 def test_an_answer_of_a_sane_resolver_is_left_as_it_is() -> None:
     """An answer with possible times is left as it is."""
-    said = answer(checked_at=NOW - timedelta(seconds=3), last_found_at=NOW - timedelta(days=9))
-    assert believed(said) == said
+    received = answer(checked_at=NOW - timedelta(seconds=3), last_found_at=NOW - timedelta(days=9))
+    assert believed(received) == received
 
 
 def test_a_clock_ahead_does_not_put_off_the_next_check() -> None:
@@ -80,7 +80,7 @@ def test_the_words_of_a_registry_are_cleaned() -> None:
     assert outcome.reason.isprintable()
     assert len(outcome.reason) == message_bounds.MOST_TEXT
 
-    said = Described(
+    received = Described(
         registry="r.io",
         repository="a",
         digest=digest(1),
@@ -88,7 +88,7 @@ def test_the_words_of_a_registry_are_cleaned() -> None:
         children=(Child(platform="linux/\x00", digest=digest(2)),),
         failure=Unreachable(reason="a\x00"),
     )
-    described = message_bounds.answer(said, NOW)
+    described = message_bounds.answer(received, NOW)
     assert isinstance(described, Described)
     assert described.children[0].platform == "linux/\ufffd"
     assert (described.checked_at, described.failure) == (NOW, Unreachable(reason="a\ufffd"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagedrift_ingest.core.newer import LocalImageSide, ResolvedSide, State, confirmed
+from imagedrift_ingest.core.newer import CandidateState, LocalImageSide, ResolvedSide, confirmed
 from imagedrift_schemas.v1 import Child
 from support.ingest import digest
 
@@ -51,7 +51,7 @@ NEW = side("new", child("new amd"), child("old arm", ARM))
     ],
 )
 def test_a_candidate_is_newer_only_when_it_is_known_to_be_another_image(
-    reference: ResolvedSide, candidate: ResolvedSide, state: State
+    reference: ResolvedSide, candidate: ResolvedSide, state: CandidateState
 ) -> None:
     """A candidate is resolved and described before it is told to be newer."""
     assert confirmed(reference, candidate, LOCAL) == state

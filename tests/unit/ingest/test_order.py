@@ -44,6 +44,17 @@ def test_what_does_not_agree_is_in_doubt() -> None:
     assert compare(Position(4, 99, at(9)), stored) == "doubtful"
 
 
+def test_what_is_older_than_its_stream_is_of_a_backup() -> None:
+    """A message that its stream took in before it was made is newer only by its moment."""
+    made = int(at(20).timestamp()) * 1_000_000
+    stored = Position(made - 1, 10, at(10))
+    assert compare(Position(made, 99, at(9)), stored) == "older"
+    assert compare(Position(made, 99, at(10)), stored) == "newer"
+    assert compare(Position(made, 1, at(11)), stored) == "newer"
+    behind = Position(int(at(5).timestamp()) * 1_000_000, 1, at(9))
+    assert compare(behind, Position(5, 10, at(10))) == "doubtful"
+
+
 def test_without_a_moment_the_place_decides() -> None:
     """Without a stored time the sequence decides."""
     assert compare(Position(5, 11, at(9)), Position(5, 10, None)) == "newer"
@@ -77,7 +88,7 @@ class Life:
     def __init__(self) -> None:
         self.clock, self.epoch, self.seq = 0, 1, 0
         self.newest: Message | None = None
-        self.said: list[Message] = []
+        self.messages: list[Message] = []
         self.stored: Message | None = None
         self._place = Position(0, 0, None)
         self._backups: list[tuple[int, int, Message | None]] = []
@@ -88,15 +99,15 @@ class Life:
             case "say":
                 self.clock, self.seq = self.clock + number, self.seq + 1
                 self.newest = Message(SUBJECT, self.seq, at(self.clock))
-                self.said.append(self.newest)
+                self.messages.append(self.newest)
             case "back up":
                 self._backups.append((self.epoch, self.seq, self.newest))
             case "restore" if self._backups:
                 self.epoch, self.seq, self.newest = self._backups[number % len(self._backups)]
             case "make anew":
                 self.epoch, self.seq, self.newest = self.epoch + number, 0, None
-            case "deliver" if self.said:
-                self.deliver(self.said[number % len(self.said)])
+            case "deliver" if self.messages:
+                self.deliver(self.messages[number % len(self.messages)])
 
     def deliver(self, message: Message) -> None:
         """Store a message if it is newer; in doubt the stream is asked."""
@@ -113,8 +124,8 @@ def test_what_a_host_says_last_is_stored_in_the_end(steps: list[tuple[str, int]]
     for what, number in steps:
         life.do(what, number)
     life.do("say", 1000)
-    last = life.said[-1]
+    last = life.messages[-1]
     life.deliver(last)
-    for late in [*life.said]:
+    for late in [*life.messages]:
         life.deliver(late)
     assert life.stored == last

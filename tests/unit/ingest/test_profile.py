@@ -16,7 +16,7 @@ ANY = st.text(st.characters(exclude_categories=()), max_size=40)
 TEXTS = ("hostname", "place", "os", "arch", "engine", "engine_version", "agent_version", "degraded")
 
 
-def told(**facts: Any) -> ReceivedInventory:
+def profile_with(**facts: Any) -> ReceivedInventory:
     """Return the profile that is read from another program's JSON."""
     message = json.loads(codec.encode(inventory("web-1", [image()])))
     payload = json.dumps(message | facts).encode()
@@ -35,7 +35,7 @@ def told(**facts: Any) -> ReceivedInventory:
 )
 def test_whatever_a_host_says_of_itself_it_is_read(facts: dict[str, Any]) -> None:
     """Any profile of a host is read, and can be shown and stored."""
-    about = told(**facts).envelope
+    about = profile_with(**facts).envelope
     texts = [getattr(about, name) for name in TEXTS]
     for text in (*texts, about.boot, *about.labels, *about.labels.values(), *about.skipped):
         assert text.isprintable() or text.isspace()
@@ -54,7 +54,7 @@ def test_whatever_a_host_says_of_itself_it_is_read(facts: dict[str, Any]) -> Non
 )
 def test_labels_are_cleaned(labels: dict[str, str], kept: dict[str, str]) -> None:
     """Keys and values of labels are cleaned, and a label without a name is dropped."""
-    assert told(labels=labels).envelope.labels == kept
+    assert profile_with(labels=labels).envelope.labels == kept
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_labels_are_cleaned(labels: dict[str, str], kept: dict[str, str]) -> Non
 )
 def test_labels_are_bounded(labels: dict[str, str]) -> None:
     """Labels are bounded by number, by length and in total."""
-    kept = told(labels=labels).envelope.labels
+    kept = profile_with(labels=labels).envelope.labels
     assert 0 < len(kept) <= profile.MOST_LABELS
     assert sum(map(len, (*kept, *kept.values()))) <= profile.MOST_LABELS_IN_ALL
 
 
 def test_a_long_name_is_cut() -> None:
     """A long host name is cut, as the database's index has a limit."""
-    about = told(hostname="x" * 5000, place="a/" * 5000, degraded="no\n" * 5000).envelope
+    about = profile_with(hostname="x" * 5000, place="a/" * 5000, degraded="no\n" * 5000).envelope
     assert about.hostname == "x" * 254 + "…"
     assert len(about.place) == profile.MOST_PLACE
     assert len(about.degraded) == profile.MOST_DEGRADED
@@ -82,5 +82,5 @@ def test_a_long_name_is_cut() -> None:
 
 def test_a_clean_host_is_left_as_it_is() -> None:
     """A clean profile is returned as the same object."""
-    about = told(labels={"team": "web"}, skipped={"bad_id": 1}).envelope
+    about = profile_with(labels={"team": "web"}, skipped={"bad_id": 1}).envelope
     assert profile.cleaned_profile(about) is about

@@ -12,7 +12,7 @@ from imagedrift_schemas.v1 import LocalImage
 from support.ingest import digest
 
 
-def made(number: int, running: int = 0) -> HostImage:
+def image_by_number(number: int, running: int = 0) -> HostImage:
     """An image by number."""
     reference, image_id = f"docker.io/library/app{number}:1", digest(number)
     local = LocalImage(reference=reference, image_id=image_id, running=running)
@@ -21,23 +21,23 @@ def made(number: int, running: int = 0) -> HostImage:
 
 def test_what_runs_is_made_first() -> None:
     """Within a quota running images are stored first."""
-    images = [made(1), made(2, running=1), made(3)]
+    images = [image_by_number(1), image_by_number(2, running=1), image_by_number(3)]
     assert list(quota.granted({7: images}, {7: 4}, 5)) == [images[1].key]
 
 
 def test_an_image_of_several_hosts_counts_for_one_with_room() -> None:
     """An image of several hosts counts for one that has quota left."""
-    shared = made(1)
+    shared = image_by_number(1)
     assert quota.granted({1: [shared], 2: [shared]}, {1: 5}, 5) == {shared.key: 2}
 
 
 def test_what_is_left_out_is_told() -> None:
     """Images over the quota are counted beside those of other reasons."""
-    read = HostImages([made(1), made(2)], {"refused": 3})
-    kept = quota.stored(read, {made(2).key})
-    assert [*kept.images] == [made(2)]
+    read = HostImages([image_by_number(1), image_by_number(2)], {"refused": 3})
+    kept = quota.stored(read, {image_by_number(2).key})
+    assert [*kept.images] == [image_by_number(2)]
     assert kept.left_out == {"refused": 3, "over_quota": 1}
-    assert quota.stored(read, {made(1).key, made(2).key}) is read
+    assert quota.stored(read, {image_by_number(1).key, image_by_number(2).key}) is read
 
 
 @given(
@@ -49,7 +49,9 @@ def test_no_host_is_given_more_and_none_less_than_it_may(
     brought: dict[int, list[int]], spent: dict[int, int], most: int
 ) -> None:
     """Each image counts once, and is refused only when all its hosts are over quota."""
-    images = {host: [made(number) for number in numbers] for host, numbers in brought.items()}
+    images = {
+        host: [image_by_number(number) for number in numbers] for host, numbers in brought.items()
+    }
     given_ = quota.granted(images, spent, most)
     counted = Counter(given_.values())
     assert all(count + spent.get(host, 0) <= most for host, count in counted.items())
@@ -60,7 +62,13 @@ def test_no_host_is_given_more_and_none_less_than_it_may(
             assert counted[host] + spent.get(host, 0) >= most
 
 
-def test_candidates_count_for_the_host_that_wants_them() -> None:
+def test_candidates_count_for_a_host_that_wants_them() -> None:
     """Each host has room of its own for new candidates, and those that are first are made."""
-    wanted = {"a": 1, "b": 1, "c": 2, "d": 1}
-    assert quota.granted_candidates(wanted, {1: 3}, 5) == {"a", "b", "c"}
+    wanted = {"a": [1], "b": [1], "c": [2], "d": [1]}
+    assert quota.granted_candidates(wanted, {1: 3}, 5) == {"a": 1, "b": 1, "c": 2}
+
+
+def test_a_candidate_of_several_hosts_counts_for_one_with_room() -> None:
+    """A host that has used up its quota leaves a candidate to another one that wants it."""
+    assert quota.granted_candidates({"a": [1, 2]}, {1: 5}, 5) == {"a": 2}
+    assert quota.granted_candidates({"a": [1, 2]}, {1: 5, 2: 5}, 5) == {}

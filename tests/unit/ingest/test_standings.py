@@ -117,7 +117,7 @@ def row(tag: str, ref_id: int = 1, rank: int = 1, **facts: Any) -> StoredStandin
 WHOLE = {"is_compared": True, "is_whole": True}
 
 
-def told(rows: Sequence[StoredStanding], is_new: bool = True) -> list[Difference]:
+def differences_of(rows: Sequence[StoredStanding], is_new: bool = True) -> list[Difference]:
     """The differences of rows by the list of these tests."""
     return list(differences(rows, index(), is_new=is_new))
 
@@ -125,20 +125,20 @@ def told(rows: Sequence[StoredStanding], is_new: bool = True) -> list[Difference
 def test_a_new_reference_is_compared_and_what_stands_as_stored_is_not_written() -> None:
     """Only what differs is written: the new steps, those that are gone, and how many are newer."""
     steps = {"patch": "1.27.4", "minor": "1.28.1"}
-    [found] = told([row("1.27.3", steps=steps, behind=3, **WHOLE)])
+    [found] = differences_of([row("1.27.3", steps=steps, behind=3, **WHOLE)])
     assert found.changed == {"patch": "1.27.5", "major": "2.0.0"}
     assert (found.dropped, found.standing.behind) == ((), 4)
-    [found] = told([row("2.0.0", steps={"major": "3.0.0"}, behind=1, **WHOLE)])
+    [found] = differences_of([row("2.0.0", steps={"major": "3.0.0"}, behind=1, **WHOLE)])
     assert (found.changed, found.dropped) == ({}, ("major",))
-    assert told([row("2.0.0", behind=0, **WHOLE)]) == []
+    assert differences_of([row("2.0.0", behind=0, **WHOLE)]) == []
 
 
 def test_a_list_that_tells_the_same_is_read_for_new_references_alone() -> None:
     """A reference that is not compared yet is, and so is one that was left out over a quota."""
     stored = row("1.27.3", behind=0, **WHOLE)
-    assert told([stored], is_new=False) == []
-    assert len(told([stored, row("2.0.0", 2, 2)], is_new=False)) == 2
-    assert len(told([row("2.0.0", is_compared=True, left_out=True)], is_new=False)) == 1
+    assert differences_of([stored], is_new=False) == []
+    assert len(differences_of([stored, row("2.0.0", 2, 2)], is_new=False)) == 2
+    assert len(differences_of([row("2.0.0", is_compared=True, left_out=True)], is_new=False)) == 1
 
 
 def test_a_reference_that_no_host_has_loses_its_steps() -> None:
@@ -152,16 +152,16 @@ def test_a_reference_that_no_host_has_loses_its_steps() -> None:
 def test_p11_a_reference_beyond_the_limit_says_that_it_was_not_looked_at() -> None:
     """Of a reference of few hosts among too many tags it is never said that nothing is newer."""
     rows = [row(f"1.0.{n}", n, n) for n in range(1, MOST_COMPARED + 3)]
-    found = {each.ref_id: each.standing for each in told(rows)}
+    found = {each.ref_id: each.standing for each in differences_of(rows)}
     assert not found[MOST_COMPARED].left_out
     assert found[MOST_COMPARED + 1] == VersionStanding(left_out=True)
     beyond = row("1.0.9", 9, MOST_COMPARED + 1, is_compared=True, left_out=True)
-    assert told([beyond], is_new=False) == []
+    assert differences_of([beyond], is_new=False) == []
 
 
 def test_p11_candidates_over_a_quota_are_left_out_and_their_reference_is_not_whole() -> None:
     """A step whose newest tag may not be asked is unknown; those that may are kept."""
-    [found] = told([row("1.27.3")])
+    [found] = differences_of([row("1.27.3")])
     assert within_quota(found, {"1.27.5", "1.28.1", "2.0.0"}) == found
     some = within_quota(found, {"1.27.5"})
     assert some.changed == {"patch": "1.27.5"}

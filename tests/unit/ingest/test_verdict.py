@@ -24,7 +24,7 @@ INDEX = (
 )
 
 
-def said(
+def verdict_of(
     local: LocalSide, known: RemoteSide | None, inside: tuple[Child, ...] | None = None
 ) -> str:
     """The verdict and reason as one word."""
@@ -35,12 +35,12 @@ def said(
 def test_a_reference_by_digest_is_pinned_whatever_the_registry_says() -> None:
     """A reference by digest is pinned, whatever the registry answers."""
     pinned = LocalSide(image_id=ID, repo_digests=(OLD,), pinned=True)
-    assert said(pinned, RemoteSide(digest=NEW)) == "pinned/by_digest"
+    assert verdict_of(pinned, RemoteSide(digest=NEW)) == "pinned/by_digest"
 
 
 def test_an_image_without_a_repo_digest_is_local() -> None:
     """An image without a repo digest is local."""
-    assert said(LocalSide(image_id=ID), RemoteSide(digest=NEW)) == "local/no_repo_digest"
+    assert verdict_of(LocalSide(image_id=ID), RemoteSide(digest=NEW)) == "local/no_repo_digest"
 
 
 def test_an_image_of_its_own_machine_is_refused() -> None:
@@ -53,7 +53,7 @@ def test_an_image_of_its_own_machine_is_refused() -> None:
 
 def test_a_tag_nobody_asked_about_is_unknown() -> None:
     """A tag without an answer is unknown."""
-    assert said(PULLED, None) == said(PULLED, RemoteSide()) == "unknown/not_checked"
+    assert verdict_of(PULLED, None) == verdict_of(PULLED, RemoteSide()) == "unknown/not_checked"
 
 
 def test_a_tag_that_was_never_found_is_unknown_for_the_reason_of_the_failure() -> None:
@@ -65,28 +65,28 @@ def test_a_tag_that_was_never_found_is_unknown_for_the_reason_of_the_failure() -
 
 def test_a_tag_that_is_gone_is_missing() -> None:
     """A tag that is gone is missing, even with its last digest known."""
-    assert said(PULLED, RemoteSide(gone=True)) == "missing/not_found"
-    assert said(PULLED, RemoteSide(gone=True, digest=OLD)) == "missing/not_found"
+    assert verdict_of(PULLED, RemoteSide(gone=True)) == "missing/not_found"
+    assert verdict_of(PULLED, RemoteSide(gone=True, digest=OLD)) == "missing/not_found"
 
 
 def test_an_image_that_knows_the_tags_digest_is_current() -> None:
     """An image with the tag's digest among its own is current."""
     several = LocalSide(image_id=ID, repo_digests=(OLD, NEW))
     by_manifest = LocalSide(image_id=ID, repo_digests=(OLD,), manifest_digest=NEW)
-    assert said(several, RemoteSide(digest=NEW)) == "current/digest_match"
-    assert said(by_manifest, RemoteSide(digest=NEW)) == "current/digest_match"
+    assert verdict_of(several, RemoteSide(digest=NEW)) == "current/digest_match"
+    assert verdict_of(by_manifest, RemoteSide(digest=NEW)) == "current/digest_match"
 
 
 def test_the_image_id_is_never_taken_for_a_repo_digest() -> None:
     """An image id that equals the tag's digest does not make an image current."""
-    assert said(PULLED, RemoteSide(digest=ID)) == "outdated/digest_differs"
+    assert verdict_of(PULLED, RemoteSide(digest=ID)) == "outdated/digest_differs"
 
 
 def test_another_digest_is_outdated_until_it_is_described() -> None:
     """Another digest is outdated while its content is unknown."""
     arm = (INDEX[0],)
-    assert said(PULLED, RemoteSide(digest=NEW)) == "outdated/digest_differs"
-    assert said(PULLED, RemoteSide(digest=NEW), arm) == "outdated/digest_differs"
+    assert verdict_of(PULLED, RemoteSide(digest=NEW)) == "outdated/digest_differs"
+    assert verdict_of(PULLED, RemoteSide(digest=NEW), arm) == "outdated/digest_differs"
 
 
 def test_an_index_that_moved_for_another_platform_outdates_nobody() -> None:
@@ -96,7 +96,7 @@ def test_an_index_that_moved_for_another_platform_outdates_nobody() -> None:
         image_id=digest("x"), repo_digests=(OLD,), manifest_digest=digest("amd")
     )
     for local in (PULLED, by_digest, by_manifest):
-        assert said(local, RemoteSide(digest=NEW), INDEX) == "current/platform_match"
+        assert verdict_of(local, RemoteSide(digest=NEW), INDEX) == "current/platform_match"
 
 
 def test_a_child_that_is_another_image_confirms_outdated() -> None:
@@ -104,16 +104,19 @@ def test_a_child_that_is_another_image_confirms_outdated() -> None:
     other = LocalSide(image_id=digest("other"), repo_digests=(OLD,))
     without_config = (Child(platform="linux/amd64", digest=digest("amd")),)
     by_manifest = LocalSide(image_id=ID, repo_digests=(OLD,), manifest_digest=digest("mine"))
-    assert said(other, RemoteSide(digest=NEW), INDEX) == "outdated/platform_differs"
-    assert said(by_manifest, RemoteSide(digest=NEW), without_config) == "outdated/platform_differs"
-    assert said(PULLED, RemoteSide(digest=NEW), without_config) == "outdated/digest_differs"
+    assert verdict_of(other, RemoteSide(digest=NEW), INDEX) == "outdated/platform_differs"
+    assert (
+        verdict_of(by_manifest, RemoteSide(digest=NEW), without_config)
+        == "outdated/platform_differs"
+    )
+    assert verdict_of(PULLED, RemoteSide(digest=NEW), without_config) == "outdated/digest_differs"
 
 
 def test_an_older_variant_of_the_platform_is_what_the_machine_runs() -> None:
     """An arm/v7 image is compared with the arm/v6 child when there is no closer one."""
     v6 = (Child(platform="linux/arm/v6", digest=digest("v6"), config_digest=ID),)
     local = LocalSide(image_id=ID, repo_digests=(OLD,), platform="linux/arm/v7")
-    assert said(local, RemoteSide(digest=NEW), v6) == "current/platform_match"
+    assert verdict_of(local, RemoteSide(digest=NEW), v6) == "current/platform_match"
 
 
 def test_what_is_known_is_taken_from_a_single_answer() -> None:

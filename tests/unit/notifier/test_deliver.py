@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts, StartedOver
 from imagedrift_notifier.core.outcome import Delivered, NextStep, SendOutcome
 from imagedrift_notifier.core.route import MessageRoute, Routes
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.usecases import deliver, route_tasks
 from imagedrift_notifier.usecases.deliver import MOST_AT_ONCE, PAUSES_S, Deliver
 from support.notifier import NOW, outbound_message, route
@@ -46,7 +46,7 @@ class Queue:
         """Note an outcome, or be away."""
         if self.away:
             self.away -= 1
-            raise DatabaseAway("it restarts")
+            raise DatabaseUnreachable("it restarts")
         self.marked.append((message.route, step.state))
 
     async def is_known(self, message: OutboundMessage) -> bool:
@@ -104,7 +104,7 @@ async def test_a_database_that_stays_away_is_told_and_the_next_run_goes_on() -> 
     queue.away = len(PAUSES_S) + 1
     async with asyncio.TaskGroup() as tasks:
         sending = delivering(queue, Channel(), tasks)
-        with pytest.raises(DatabaseAway, match="it restarts"):
+        with pytest.raises(DatabaseUnreachable, match="it restarts"):
             await sending.run()
         await sending.run()
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from imagedrift_notifier.core.route import MessageRoute
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.usecases import route_tasks
 from imagedrift_notifier.usecases.route_tasks import RouteTasks
 from support.notifier import route
@@ -42,11 +42,11 @@ async def test_a_failure_of_one_route_is_raised_and_ends_no_other() -> None:
     async def work(of: MessageRoute) -> None:
         begun.append(of.name)
         if of.name == "bad" and begun.count("bad") == 1:
-            raise DatabaseAway("it is away")
+            raise DatabaseUnreachable("it is away")
 
     async with asyncio.TaskGroup() as tasks:
         made = RouteTasks(tasks, work)
-        with pytest.raises(DatabaseAway, match="it is away"):
+        with pytest.raises(DatabaseUnreachable, match="it is away"):
             await made.run([route("bad"), route("good")])
         await made.run([route("bad")])
 

@@ -8,8 +8,8 @@ import pytest
 from imagedrift_notifier.core.claim import Claim
 from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
 from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
-from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.core.route import HostFilter, MessageRoute, Routes, TopicKind
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_notifier.usecases.sweep import Sweep
 from support.notifier import NOW, route
@@ -39,14 +39,14 @@ class SlowDatabase:
         return [[each] for each in references]
 
     async def due_topics(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueTopic]:
         """Read for a second, and find nothing."""
         [reference] = references
         self.reads.append((hosts, reference))
         self.clock.at += 1
         if reference == self.unreadable:
-            raise DatabaseAway("it takes too long")
+            raise DatabaseUnreachable("it takes too long")
         return []
 
     async def errors(self) -> list[DueGroup]:
@@ -106,7 +106,7 @@ async def test_an_image_that_cannot_be_read_does_not_keep_others_waiting() -> No
     database = SlowDatabase(StillClock())
     database.unreadable = REFERENCES[0]
     sweeping = sweep(database, route())
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnreachable):
         await sweeping.run()
     await sweeping.run()
     assert [each for _, each in database.reads] == REFERENCES[:4]

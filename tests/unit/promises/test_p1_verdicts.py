@@ -57,7 +57,7 @@ def after(state: AnswerState, outcome: Outcome) -> AnswerState:
     return folded
 
 
-def said(found: Verdict) -> tuple[str, str]:
+def words_of(found: Verdict) -> tuple[str, str]:
     """Return the verdict that an operator reads."""
     return found.verdict, found.reason
 
@@ -89,7 +89,7 @@ def test_p1_a_failure_never_changes_a_verdict_that_was_found(
     now = judge(local, after(state, failure).remote, within)
 
     assert now.verdict == before.verdict
-    assert said(now) == said(before) or now.verdict == "unknown"
+    assert words_of(now) == words_of(before) or now.verdict == "unknown"
     if before.verdict in ("current", "outdated", "missing"):
         assert now.stale
         assert now.error

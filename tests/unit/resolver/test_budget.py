@@ -22,7 +22,7 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def told(remaining: int, limit: int = 100, window: int = 21600, status: int = 200) -> Reply:
+def reply_with(remaining: int, limit: int = 100, window: int = 21600, status: int = 200) -> Reply:
     """A response with Docker Hub's headers."""
     return Reply(
         status,
@@ -42,9 +42,9 @@ def test_a_new_registry_may_be_asked() -> None:
 
 def test_a_published_limit_is_used_up_and_no_further() -> None:
     """A published limit is used up, and no request follows until its window ends."""
-    state = budget.learn(OTHER, told(1, window=60), "HEAD", NOW)
+    state = budget.learn(OTHER, reply_with(1, window=60), "HEAD", NOW)
     assert budget.refusal(state, "HEAD", NOW) is None
-    state = budget.learn(state, told(0, window=60), "HEAD", after(1))
+    state = budget.learn(state, reply_with(0, window=60), "HEAD", after(1))
     refused = budget.refusal(state, "HEAD", after(2))
     assert refused is not None
     assert refused.until == after(60)
@@ -54,7 +54,7 @@ def test_a_published_limit_is_used_up_and_no_further() -> None:
 
 def test_docker_hub_counts_gets_alone() -> None:
     """On Docker Hub a HEAD is free."""
-    state = budget.learn(HUB, told(0), "HEAD", NOW, is_hub=True)
+    state = budget.learn(HUB, reply_with(0), "HEAD", NOW, is_hub=True)
     assert budget.refusal(state, "HEAD", NOW, is_hub=True) is None
     assert budget.refusal(state, "GET", NOW, is_hub=True) is not None
 
@@ -63,12 +63,12 @@ def test_docker_hubs_last_fifth_is_left_to_real_pulls() -> None:
     """The last fifth of Docker Hub's limit is left to real pulls."""
     assert (
         budget.refusal(
-            budget.learn(HUB, told(21), "HEAD", NOW, is_hub=True), "GET", NOW, is_hub=True
+            budget.learn(HUB, reply_with(21), "HEAD", NOW, is_hub=True), "GET", NOW, is_hub=True
         )
         is None
     )
     refused = budget.refusal(
-        budget.learn(HUB, told(20), "HEAD", NOW, is_hub=True), "GET", NOW, is_hub=True
+        budget.learn(HUB, reply_with(20), "HEAD", NOW, is_hub=True), "GET", NOW, is_hub=True
     )
     assert refused is not None
     assert "20 kept for pulls" in refused.reason
@@ -76,7 +76,7 @@ def test_docker_hubs_last_fifth_is_left_to_real_pulls() -> None:
 
 def test_docker_hubs_pull_limit_ends_gets_alone() -> None:
     """Docker Hub's pull limit stops GETs, and HEADs go on."""
-    reply = replace(told(0, status=429), body=PULL_LIMIT)
+    reply = replace(reply_with(0, status=429), body=PULL_LIMIT)
     state = budget.learn(HUB, reply, "GET", NOW, is_hub=True)
     assert state.blocked_until is None
     assert state.get_blocked_until == after(2160)
@@ -86,10 +86,10 @@ def test_docker_hubs_pull_limit_ends_gets_alone() -> None:
 
 def test_a_mirror_of_docker_hub_is_an_ordinary_registry() -> None:
     """A mirror of Docker Hub has an ordinary registry's limits."""
-    assert budget.refusal(budget.learn(HUB, told(20), "HEAD", NOW), "GET", NOW) is None
-    used_up = budget.learn(HUB, told(0), "HEAD", NOW)
+    assert budget.refusal(budget.learn(HUB, reply_with(20), "HEAD", NOW), "GET", NOW) is None
+    used_up = budget.learn(HUB, reply_with(0), "HEAD", NOW)
     assert budget.refusal(used_up, "HEAD", NOW) is not None
-    limited = budget.learn(HUB, replace(told(0, status=429), body=PULL_LIMIT), "GET", NOW)
+    limited = budget.learn(HUB, replace(reply_with(0, status=429), body=PULL_LIMIT), "GET", NOW)
     assert limited.get_blocked_until is None
     assert budget.refusal(limited, "HEAD", after(1)) is not None
 
@@ -97,9 +97,9 @@ def test_a_mirror_of_docker_hub_is_an_ordinary_registry() -> None:
 def test_a_spare_request_leaves_half_of_the_limit() -> None:
     """An optional request is made only from the first half of a limit."""
     assert budget.refusal(OTHER, "GET", NOW, spare=True) is None
-    plenty = budget.learn(OTHER, told(51), "HEAD", NOW)
+    plenty = budget.learn(OTHER, reply_with(51), "HEAD", NOW)
     assert budget.refusal(plenty, "GET", NOW, spare=True) is None
-    half = budget.learn(OTHER, told(50), "HEAD", NOW)
+    half = budget.learn(OTHER, reply_with(50), "HEAD", NOW)
     refused = budget.refusal(half, "GET", NOW, spare=True)
     assert refused is not None
     assert refused.until == after(21600)

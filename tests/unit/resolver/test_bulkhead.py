@@ -63,7 +63,7 @@ def is_put_off(task: "asyncio.Task[str]") -> bool:
     return task.result().startswith("again in ")
 
 
-async def settle() -> None:
+async def let_tasks_run() -> None:
     """Let everything that can run do so."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -91,7 +91,7 @@ async def test_registries_that_hang_hold_a_small_share() -> None:
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [Registry() for _ in range(80)]
     asking = [begin(lane, each) for each in hanging]
-    await settle()
+    await let_tasks_run()
     assert sum(each.asked for each in hanging) == SLOTS_OF_ALL
     assert await ask(lane, Registry(answers=True)) == "answer"
     assert not any(task.done() for task in asking)
@@ -102,7 +102,7 @@ async def test_a_new_registry_gets_the_slot_of_one_that_stays_silent() -> None:
     """A new registry gets the slot of one that stays silent."""
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [begin(lane, Registry()) for _ in range(SLOTS_OF_ALL)]
-    await settle()
+    await let_tasks_run()
     new = Registry()
     new.may_answer.set()
     asking = begin(lane, new)
@@ -119,12 +119,12 @@ async def test_a_question_keeps_its_slot_while_the_resolver_itself_stands_still(
     lane = Bulkhead(SLOTS, VirtualClock())
     slow = [Registry() for _ in range(SLOTS_OF_ALL)]
     asking = [begin(lane, each) for each in slow]
-    await settle()
+    await let_tasks_run()
     waiting = [begin(lane, Registry()) for _ in range(LINE)]
     for late_s in (5, 0.3, 0.3, 0.3, 0.3, 0.3):
         await asyncio.sleep(0.2)
         stand_still(late_s)
-        await settle()
+        await let_tasks_run()
         assert not any(task.done() for task in asking)
     for each in slow:
         each.be_well()
@@ -136,7 +136,7 @@ async def test_the_older_half_of_those_that_hang_runs_on() -> None:
     """The older half of the silent requests is left to run."""
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = [begin(lane, Registry()) for _ in range(SLOTS_OF_ALL)]
-    await settle()
+    await let_tasks_run()
     asking = [begin(lane, Registry()) for _ in range(LINE)]
     await silence()
     half = SLOTS_OF_ALL // 2
@@ -148,13 +148,13 @@ async def test_a_lane_is_full_of_waiting_questions_for_a_moment_only() -> None:
     """Questions beyond the queue of a full lane are put off without a wait."""
     lane = Bulkhead(SLOTS, VirtualClock())
     first = [begin(lane, Registry()) for _ in range(SLOTS)]
-    await settle()
+    await let_tasks_run()
     assert not any(task.done() for task in first)
     await silence()
     asking = [begin(lane, Registry()) for _ in range(LINE)]
     await use_up_patience()
     late = [begin(lane, Registry()) for _ in range(SLOTS)]
-    await settle()
+    await let_tasks_run()
     assert all(is_put_off(task) for task in late)
     await end(*first, *asking)
 
@@ -165,10 +165,10 @@ async def test_a_registry_of_several_hosts_is_before_those_that_one_host_made_up
     asking = [begin(lane, Registry()) for _ in range(SLOTS)]
     await silence()
     asking += [begin(lane, Registry()) for _ in range(LINE)]
-    await settle()
+    await let_tasks_run()
     wanted = Registry()
     waiting = begin(lane, wanted, hosts=2)
-    await settle()
+    await let_tasks_run()
     assert not waiting.done()
     await silence()
     assert wanted.asked == 1
@@ -181,11 +181,11 @@ async def test_a_registry_that_was_put_off_is_before_new_ones_when_it_comes_agai
     asking = [begin(lane, Registry()) for _ in range(SLOTS)]
     await silence()
     asking += [begin(lane, Registry()) for _ in range(LINE)]
-    await settle()
+    await let_tasks_run()
     unlucky = Registry()
     assert await begin(lane, unlucky) == f"again in {SOON_S:g} s"
     again = begin(lane, unlucky)
-    await settle()
+    await let_tasks_run()
     assert not again.done()
     await silence()
     assert unlucky.asked == 1
@@ -197,11 +197,11 @@ async def test_one_registry_that_hangs_does_not_take_the_share_of_all() -> None:
     lane = Bulkhead(SLOTS, VirtualClock())
     bad = Registry()
     asking = [begin(lane, bad) for _ in range(100)]
-    await settle()
+    await let_tasks_run()
     assert bad.asked == 1
     unknown = Registry()
     asking.append(begin(lane, unknown))
-    await settle()
+    await let_tasks_run()
     assert unknown.asked == 1
     await end(*asking)
 
@@ -211,7 +211,7 @@ async def test_all_pass_once_a_registry_has_answered() -> None:
     lane = Bulkhead(SLOTS, VirtualClock())
     good = Registry()
     asking = [begin(lane, good) for _ in range(60)]
-    await settle()
+    await let_tasks_run()
     assert good.asked == 1
     good.be_well()
     assert await asyncio.gather(*asking) == ["answer"] * 60
@@ -221,11 +221,11 @@ async def test_the_first_questions_of_a_registry_wait_for_its_answer_whoever_els
     """The first questions of a new registry wait for its answer while others hang."""
     lane = Bulkhead(SLOTS, VirtualClock())
     hanging = begin(lane, Registry())
-    await settle()
+    await let_tasks_run()
     await silence()
     new = Registry()
     asking = [begin(lane, new) for _ in range(SLOTS_OF_ALL)]
-    await settle()
+    await let_tasks_run()
     assert new.asked == 1
     assert not any(task.done() for task in asking)
     new.be_well()
@@ -263,7 +263,7 @@ async def test_registries_that_fall_silent_together_are_cut_down() -> None:
     registry = Registry(answers=True)
     registry.may_answer.clear()
     asking = [begin(lane, registry) for _ in range(SLOTS)]
-    await settle()
+    await let_tasks_run()
     assert registry.asked == SLOTS
     registry.answers = False
     await silence()
@@ -287,16 +287,16 @@ async def test_who_stops_waiting_leaves_no_slot_taken() -> None:
     lane = Bulkhead(SHARE, VirtualClock())
     first, second = Registry(), Registry()
     asking = begin(lane, first)
-    await settle()
+    await let_tasks_run()
     gone, waiting = begin(lane, Registry()), begin(lane, second)
-    await settle()
+    await let_tasks_run()
     gone.cancel()
-    await settle()
+    await let_tasks_run()
     asking.cancel()
-    await settle()
+    await let_tasks_run()
     assert second.asked == 1
     third = begin(lane, Registry())
-    await settle()
+    await let_tasks_run()
     waiting.cancel()
     third.cancel()
     await end(waiting, third)

@@ -38,7 +38,7 @@ QUESTION = Resolve(registry="ghcr.io", repository="a/b", tag="1", asked_at=NOW, 
 DESCRIBE = Describe(registry="ghcr.io", repository="a/b", digest=DIGEST, asked_at=NOW)
 
 
-def found(seconds: float = 0, credential: str = "anonymous", digest: str = DIGEST) -> Answer:
+def answer_after(seconds: float = 0, credential: str = "anonymous", digest: str = DIGEST) -> Answer:
     """An answer of so many seconds after the question."""
     at = NOW + timedelta(seconds=seconds)
     return answer(QUESTION, Found(digest=digest), None, at, credential)
@@ -46,24 +46,24 @@ def found(seconds: float = 0, credential: str = "anonymous", digest: str = DIGES
 
 def test_an_answer_counts_from_the_moment_before_its_request() -> None:
     """An answer counts from the time before its request."""
-    assert is_fresh(found(0), QUESTION, "anonymous", NOW)
-    assert is_fresh(found(1), QUESTION, "anonymous", NOW)
-    assert not is_fresh(found(-0.001), QUESTION, "anonymous", NOW)
+    assert is_fresh(answer_after(0), QUESTION, "anonymous", NOW)
+    assert is_fresh(answer_after(1), QUESTION, "anonymous", NOW)
+    assert not is_fresh(answer_after(-0.001), QUESTION, "anonymous", NOW)
     assert not is_fresh(None, QUESTION, "anonymous", NOW)
 
 
 def test_an_answer_from_the_future_is_none() -> None:
     """An answer from the future does not count, but for a little skew."""
-    assert is_fresh(found(59), QUESTION, "anonymous", NOW)
-    assert not is_fresh(found(61), QUESTION, "anonymous", NOW)
-    assert overtakes(found(59), found(0), NOW)
-    assert not overtakes(found(61), found(0), NOW)
-    assert not overtakes(found(0), found(1), NOW)
+    assert is_fresh(answer_after(59), QUESTION, "anonymous", NOW)
+    assert not is_fresh(answer_after(61), QUESTION, "anonymous", NOW)
+    assert overtakes(answer_after(59), answer_after(0), NOW)
+    assert not overtakes(answer_after(61), answer_after(0), NOW)
+    assert not overtakes(answer_after(0), answer_after(1), NOW)
     failed = described(
         DESCRIBE,
         Description(failure=Unreachable(reason="x")),
         None,
-        found(61).checked_at,
+        answer_after(61).checked_at,
         "anonymous",
     )
     assert not is_described(failed, DESCRIBE, "anonymous", NOW)
@@ -83,8 +83,8 @@ def test_what_a_credential_opened_is_shown_to_it_alone(
     got_with: str, asker: str, served: bool
 ) -> None:
     """P7: an answer got with a credential is served only with that credential."""
-    assert may_serve(found(credential=got_with), asker) is served
-    assert is_fresh(found(1, got_with), QUESTION, asker, NOW) is served
+    assert may_serve(answer_after(credential=got_with), asker) is served
+    assert is_fresh(answer_after(1, got_with), QUESTION, asker, NOW) is served
 
 
 def test_an_anonymous_denial_does_not_answer_who_has_a_credential() -> None:
@@ -96,7 +96,7 @@ def test_an_anonymous_denial_does_not_answer_who_has_a_credential() -> None:
 
 def test_a_failure_keeps_what_was_found_last() -> None:
     """P1: a failure keeps the digest found last."""
-    first = found(0)
+    first = answer_after(0)
     one = answer(QUESTION, Unreachable(reason="x"), first, NOW + timedelta(hours=1), "anonymous")
     two = answer(QUESTION, Unreachable(reason="x"), one, NOW + timedelta(hours=2), "anonymous")
     assert (two.last_digest, two.last_found_at, two.failures) == (DIGEST, NOW, 2)
@@ -113,9 +113,9 @@ def test_without_an_answer_before_the_questions_own_knowledge_is_kept() -> None:
 
 def test_a_private_digest_does_not_live_on_in_an_anonymous_answer() -> None:
     """A digest that a credential opened is not inherited by an answer that anybody may see."""
-    assert may_inherit(found(), "me")
-    assert may_inherit(found(credential="me"), "me")
-    assert not may_inherit(found(credential="me"), "anonymous")
+    assert may_inherit(answer_after(), "me")
+    assert may_inherit(answer_after(credential="me"), "me")
+    assert not may_inherit(answer_after(credential="me"), "anonymous")
 
 
 OTHER = f"sha256:{'b' * 64}"

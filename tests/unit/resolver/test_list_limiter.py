@@ -104,7 +104,7 @@ async def test_questions_without_end_put_a_list_off() -> None:
 
     assert isinstance(refused, Limited)
     assert refused.until == NOW + timedelta(seconds=WAIT_S + AGAIN_S)
-    assert limiter.slots.taken == limiter.slots.lent == 0
+    assert limiter.slots.in_use == limiter.slots.lent == 0
     assert await ask(limiter, "question", GOOD) is None
 
 
@@ -115,7 +115,7 @@ async def test_a_page_that_breaks_off_gives_its_slot_back() -> None:
         async with lists_of(limiter).turn("HEAD"):
             raise ZeroDivisionError
 
-    assert limiter.slots.taken == 0
+    assert limiter.slots.in_use == 0
 
 
 async def test_a_page_that_hangs_does_not_make_its_registry_silent() -> None:

@@ -1,6 +1,7 @@
 """Manifests and indexes: what a body is, and what is inside it."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from imagedrift_resolver.core.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
+    MANIFEST_CAP,
     OCI_INDEX,
     OCI_MANIFEST,
     Entry,
@@ -138,3 +140,21 @@ def test_no_document_raises(document: object, media_type: str) -> None:
     """Any JSON is one of the three."""
     content = read_manifest(json.dumps(document).encode(), media_type)
     assert isinstance(content, ImageIndex | Manifest | Strange)
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"1,", b'"",'])
+def test_a_document_of_a_million_parts_is_not_decoded(part: bytes) -> None:
+    """A document that would take a second to decode is none of an image's, and told as such."""
+    body = b'{"manifests":[' + part * (MANIFEST_CAP // len(part) - 20) + b"0]}"
+    began = time.process_time()
+    assert isinstance(read_manifest(body, OCI_INDEX), Strange)
+    assert time.process_time() - began < 0.2
+
+
+def test_an_image_of_many_layers_is_read() -> None:
+    """The largest manifest that is taken in, all of layers as registries write them, is read."""
+    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": 1, "digest": D[1]}
+    layers = [layer] * (MANIFEST_CAP // len(json.dumps(layer)) - 2)
+    body = json.dumps({"config": {"digest": D[2], "size": 2}, "layers": layers}).encode()
+    assert len(body) > MANIFEST_CAP * 0.9
+    assert read_manifest(body, OCI_MANIFEST) == Manifest(D[2], 2)

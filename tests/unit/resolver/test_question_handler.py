@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_resolver.core.finding import Asked, Finding
+from imagedrift_resolver.core.finding import AnyQuestion, Finding
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Reject
 from imagedrift_schemas import codec, subjects
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.virtual_time
     ],
 )
 async def test_a_question_that_is_put_off_for_seconds_leaves_its_stream(
-    question: Asked, finding: Finding | None, removed: list[str]
+    question: AnyQuestion, finding: Finding | None, removed: list[str]
 ) -> None:
     """A question that is put off for seconds frees its subject."""
     registry = CountingRegistry()

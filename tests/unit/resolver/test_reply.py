@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from imagedrift_resolver.core.reply import Kind, NoResponse, Reply, shown
+from imagedrift_resolver.core.reply import NoResponse, NoResponseKind, Reply, shown
 from imagedrift_runtime import metrics
 
 
@@ -17,14 +17,16 @@ from imagedrift_runtime import metrics
         ("forbidden", "not asked: r.example: its name does not resolve"),
     ],
 )
-def test_the_error_of_an_answer_begins_with_the_kind_in_words(kind: Kind, text: str) -> None:
+def test_the_error_of_an_answer_begins_with_the_kind_in_words(
+    kind: NoResponseKind, text: str
+) -> None:
     """An operator can group `ops.lookup_errors` by it."""
     assert NoResponse(kind, "r.example: its name does not resolve").text == text
 
 
 def test_the_metrics_begin_with_each_kind() -> None:
     """A rate can be taken from the first one on."""
-    assert metrics.no_responses.known["kind"] == get_args(Kind)
+    assert metrics.no_responses.known["kind"] == get_args(NoResponseKind)
 
 
 def test_a_header_is_read_by_its_name_in_lower_case() -> None:

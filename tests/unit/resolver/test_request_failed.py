@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from imagedrift_resolver.adapters.request_failed import RequestFailed
-from imagedrift_resolver.core.reply import Kind
+from imagedrift_resolver.core.reply import NoResponseKind
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from imagedrift_resolver.core.reply import Kind
         (ValueError("idna"), "tls", "valueerror"),
     ],
 )
-def test_an_error_has_a_kind_and_words(error: Exception, kind: Kind, text: str) -> None:
+def test_an_error_has_a_kind_and_words(error: Exception, kind: NoResponseKind, text: str) -> None:
     """The kind is the field's; the words are an operator's."""
     failed = RequestFailed.of(error, "proxy: ")
     assert (failed.kind, str(failed)) == (kind, f"proxy: {text}")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from imagedrift_resolver.core.finding import Asked
+from imagedrift_resolver.core.finding import AnyQuestion
 from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.tag_list import TagList
 from imagedrift_runtime.nats.outcomes import Done, Retry
@@ -16,7 +16,9 @@ pytestmark = pytest.mark.virtual_time
 
 
 @pytest.mark.parametrize("question", [RESOLVE, DESCRIBE, LIST])
-async def test_an_answer_that_could_not_be_kept_is_not_asked_for_again(question: Asked) -> None:
+async def test_an_answer_that_could_not_be_kept_is_not_asked_for_again(
+    question: AnyQuestion,
+) -> None:
     """P3: an answer that NATS could not store is not asked again."""
     registry = CountingRegistry()
     outcomes = [type(await registry.deliver(question)) for _ in range(3)]

@@ -46,7 +46,7 @@ def states(tasks: "list[asyncio.Task[bool]]") -> list[bool | None]:
     return [task.result() if task.done() else None for task in tasks]
 
 
-async def settle() -> None:
+async def let_tasks_run() -> None:
     """Let everything that can run do so, without any time passing."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -56,10 +56,10 @@ async def test_no_more_questions_are_admitted_than_there_are_slots() -> None:
     """No more questions are admitted than there are slots, in order."""
     held = slots(2)
     asking = queue(held, 4)
-    await settle()
+    await let_tasks_run()
     assert states(asking) == [True, True, None, None]
     held.release()
-    await settle()
+    await let_tasks_run()
     assert states(asking) == [True, True, True, None]
     held.release()
     assert await asking[3]
@@ -71,12 +71,12 @@ async def test_a_slot_is_held_for_the_length_of_an_async_with() -> None:
 
     async def fail() -> None:
         async with held.slot():
-            assert held.taken == 1
+            assert held.in_use == 1
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await fail()
-    assert held.taken == 0
+    assert held.in_use == 0
 
 
 async def test_a_larger_limit_admits_more() -> None:
@@ -84,10 +84,10 @@ async def test_a_larger_limit_admits_more() -> None:
     limit = Limit(1)
     held = Slots(limit, VirtualClock())
     asking = queue(held, 4)
-    await settle()
+    await let_tasks_run()
     limit.count = 3
     held.release()
-    await settle()
+    await let_tasks_run()
     assert states(asking) == [True] * 4
 
 
@@ -95,14 +95,14 @@ async def test_a_question_that_is_cancelled_keeps_no_slot() -> None:
     """A cancelled question keeps no slot and no place in the queue."""
     held = slots(1)
     asking = queue(held, 4)
-    await settle()
+    await let_tasks_run()
     asking[1].cancel()
     held.release()
-    await settle()
+    await let_tasks_run()
     assert asking[2].done()
     held.release()
     asking[3].cancel()
-    await settle()
+    await let_tasks_run()
     await asyncio.wait_for(held.acquire(), 1)
 
 
@@ -123,7 +123,7 @@ async def test_a_registry_that_does_not_answer_keeps_few_questions_waiting() -> 
     await asyncio.sleep(STALL_S + 0.1)
     assert states(asking) == [True] + [None] * STALLED_WAITERS + [False] * 3
     held.admit_all()
-    await settle()
+    await let_tasks_run()
     assert states(asking)[: 1 + STALLED_WAITERS] == [True] * (1 + STALLED_WAITERS)
 
 
@@ -133,11 +133,11 @@ async def test_a_question_to_a_registry_that_does_not_answer_is_sent_away_at_onc
     queue(held, 1 + STALLED_WAITERS + 1)
     await asyncio.sleep(STALL_S + 0.1)
     late = queue(held, 1)
-    await settle()
+    await let_tasks_run()
     assert states(late) == [False]
     held.release()
     later = queue(held, 1)
-    await settle()
+    await let_tasks_run()
     assert states(later) == [None]
 
 

@@ -9,14 +9,14 @@ import structlog
 
 from imagedrift_runtime.nats.acknowledge import Acknowledger
 from imagedrift_runtime.nats.dead_letters import DeadLetterLimiter
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 
 
 class Message:
     """A message that notes what is said about it; `failing` makes one of the words fail."""
 
     def __init__(self, failing: str = "") -> None:
-        self.said: list[str] = []
+        self.words: list[str] = []
         self.subject, self.data = "s.a", b"payload"
         self.metadata = SimpleNamespace(
             stream="S",
@@ -30,15 +30,11 @@ class Message:
         """Note what was said to the server, or fail as it does."""
         if word == self._failing:
             raise TimeoutError
-        self.said.append(word)
+        self.words.append(word)
 
     async def ack(self) -> None:
         """Acknowledge, and trust."""
         await self.say("ack")
-
-    async def ack_sync(self, timeout: float) -> None:  # noqa: ASYNC109 - nats' own
-        """Acknowledge, and wait for the server's word."""
-        await self.say("ack_sync")
 
     async def nak(self, delay: float) -> None:
         """Ask for it again."""
@@ -63,44 +59,43 @@ class Bus:
         await self._message.say("letter")
 
 
-async def settled(outcome: Outcome, *, sure: bool, failing: str = "") -> tuple[list[str], Bus]:
+async def acknowledged(outcome: HandlerOutcome, failing: str = "") -> tuple[list[str], Bus]:
     """The acknowledgements of a message for an outcome."""
     message = Message(failing)
     bus: Any = Bus(message)
-    await Acknowledger(bus, "svc", sure=sure)(message, outcome)
-    return message.said, bus
+    await Acknowledger(bus, "svc")(message, outcome)
+    return message.words, bus
 
 
 @pytest.mark.parametrize(
-    ("outcome", "sure", "said"),
+    ("outcome", "words"),
     [
-        (Done(), True, ["ack_sync"]),
-        (Done(), False, ["ack"]),
-        (Retry("later", 2.5), True, ["nak 2.5"]),
-        (Reject("invalid"), True, ["letter", "term"]),
-        (Reject("invalid"), False, ["letter", "term"]),
+        (Done(), ["ack"]),
+        (Done("images refused"), ["letter", "ack"]),
+        (Retry("later", 2.5), ["nak 2.5"]),
+        (Reject("invalid"), ["letter", "term"]),
     ],
 )
-async def test_each_outcome_has_its_word(outcome: Outcome, sure: bool, said: list[str]) -> None:
-    """Where it has to be sure, an acknowledgement waits for the server; a letter comes first."""
-    assert (await settled(outcome, sure=sure))[0] == said
+async def test_each_outcome_has_its_word(outcome: HandlerOutcome, words: list[str]) -> None:
+    """Each outcome is told by its own word, after the letter where there is one."""
+    assert (await acknowledged(outcome))[0] == words
 
 
-@pytest.mark.parametrize("failing", ["ack_sync", "letter", "term"])
+@pytest.mark.parametrize("failing", ["ack", "letter", "term"])
 async def test_what_fails_is_told_and_nothing_more_is_said(failing: str) -> None:
     """The message comes again: that is all that an error may lead to."""
-    outcome: Outcome = Done() if failing == "ack_sync" else Reject("invalid")
+    outcome: HandlerOutcome = Done() if failing == "ack" else Reject("invalid")
 
     with structlog.testing.capture_logs() as logs:
-        said, _ = await settled(outcome, sure=True, failing=failing)
+        words, _ = await acknowledged(outcome, failing)
 
-    assert said == (["letter"] if failing == "term" else [])
+    assert words == (["letter"] if failing == "term" else [])
     assert logs[-1]["event"] == "acknowledgement.failed"
 
 
 async def test_a_message_that_is_refused_twice_is_one_letter() -> None:
     """A termination can be lost: the stream of letters knows the second refusal by its id."""
-    ids = [(await settled(Reject("invalid"), sure=True))[1].ids for _ in range(2)]
+    ids = [(await acknowledged(Reject("invalid")))[1].ids for _ in range(2)]
 
     assert ids[0] == ids[1]
     assert ids[0][0].startswith("svc.S.7.")
@@ -110,7 +105,7 @@ async def test_the_loops_of_a_process_count_refusals_together() -> None:
     """Of four refusals in two loops the first, the second and the fourth have a letter."""
     message = Message()
     bus: Any = Bus(message)
-    loops = [Acknowledger(bus, "svc", sure=False) for _ in range(2)]
+    loops = [Acknowledger(bus, "svc") for _ in range(2)]
     for number in range(4):
         await loops[number % 2](message, Reject("invalid"))
 

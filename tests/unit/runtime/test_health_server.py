@@ -24,7 +24,7 @@ def ask(port: int, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-async def asked(port: int, path: str) -> tuple[int, Any]:
+async def get_json(port: int, path: str) -> tuple[int, Any]:
     """The same without holding up the loop, the body read as JSON."""
     status, body = await asyncio.to_thread(ask, port, path)
     return status, json.loads(body)
@@ -36,9 +36,9 @@ async def test_readiness_names_the_part_that_fails_and_why() -> None:
     async with health_server.serve(state, free_port()) as port:
         state.ready("nats")
         state.failed("database", "no connection to db:5432")
-        ready, alive = await asked(port, "/readyz"), await asked(port, "/livez")
+        ready, alive = await get_json(port, "/readyz"), await get_json(port, "/livez")
         state.ready("database")
-        then = await asked(port, "/readyz")
+        then = await get_json(port, "/readyz")
 
     assert ready[0] == 503
     assert ready[1]["parts"]["database"] == {"ready": False, "reason": "no connection to db:5432"}
@@ -69,7 +69,7 @@ async def test_a_loop_that_is_stuck_fails_its_check() -> None:
         thread.start()
         thread.join()  # the loop is stuck for as long
         await asyncio.sleep(0.05)
-        recovered, _ = await asked(port, "/livez")
+        recovered, _ = await get_json(port, "/livez")
 
     assert found[0][0] == 503
     assert json.loads(found[0][1])["alive"] is False
@@ -80,7 +80,7 @@ async def test_a_caller_that_says_nothing_holds_up_nobody() -> None:
     """One open connection without a request, and the next one is answered."""
     async with health_server.serve(Health(), free_port()) as port:
         with socket.create_connection(("127.0.0.1", port)):
-            status, _ = await asyncio.wait_for(asked(port, "/livez"), 3)
+            status, _ = await asyncio.wait_for(get_json(port, "/livez"), 3)
 
     assert status == 200
 

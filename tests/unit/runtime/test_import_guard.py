@@ -1,12 +1,17 @@
 """A module that an import goes without is back afterwards."""
 
+import gc
 import ssl
 import subprocess
 import sys
 
 import pytest
 
-from imagedrift_runtime.import_guard import hide_module, without_public_authorities
+from imagedrift_runtime.import_guard import (
+    hide_module,
+    without_collecting,
+    without_public_authorities,
+)
 
 
 def test_a_hidden_module_is_back_afterwards() -> None:
@@ -52,3 +57,25 @@ def test_authorities_are_back_after_an_import_that_failed() -> None:
         raise ImportError
 
     assert ssl.create_default_context().cert_store_stats()["x509"] > 0
+
+
+def test_modules_are_passed_over_by_the_collector() -> None:
+    """Modules of a start are not looked through by the collector, which works later."""
+    told = """
+import gc
+from imagedrift_runtime.import_guard import without_collecting
+with without_collecting():
+    import asyncio, json
+print(gc.isenabled(), gc.get_freeze_count() > len(vars(asyncio)), gc.get_stats()[2]["collections"])
+"""
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "True True 0\n"
+
+
+def test_the_collector_works_again_after_an_import_that_failed() -> None:
+    """Garbage is collected after an import, however that ends."""
+    with pytest.raises(ImportError), without_collecting():
+        raise ImportError
+
+    assert gc.isenabled()

@@ -62,12 +62,12 @@ async def test_a_result_is_given_up_at_an_event() -> None:
         await never.wait()
         return ["late"]
 
-    async def done() -> list[str]:
+    async def finish() -> list[str]:
         return ["message"]
 
     async with asyncio.timeout(10):
         assert await first_result_or(endless(), is_set) == []
-        assert await first_result_or(done(), never) == ["message"]
+        assert await first_result_or(finish(), never) == ["message"]
 
 
 @given(st.integers(0, 10_000))

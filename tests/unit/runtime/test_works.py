@@ -28,7 +28,7 @@ def test_work_that_fails_now_and_then_leaves_the_service_ready() -> None:
     for _ in range(10):
         clock.at += AT_LEAST_S / 2
         works.failed("plan", "away", every_s=0.5)
-        works.done("plan")
+        works.mark_done("plan")
     assert health.is_ready
 
 
@@ -45,11 +45,11 @@ def test_work_that_fails_for_some_periods_makes_the_service_not_ready_until_it_i
     assert health.is_ready
     clock.at += 1
     works.failed("tidy", "boom", every_s)
-    works.done("plan")
+    works.mark_done("plan")
     part = health.parts()[PART]
     assert not part.ready
     assert part.reason == f"tidy has failed for {clock.at:.0f} s: boom"
-    works.done("tidy")
+    works.mark_done("tidy")
     assert health.is_ready
 
 
@@ -75,5 +75,5 @@ def test_failures_are_counted_from_0_and_the_last_success_is_told(
     assert begun
     works.failed("tidy", "boom", 1)
     assert (failures(), success()) == (1, begun)
-    works.done("tidy")
+    works.mark_done("tidy")
     assert (success() or 0) >= begun

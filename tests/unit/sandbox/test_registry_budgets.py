@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Meter, Wait
-from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.routes import RouteKind
 
 NOW = 1_790_000_000.0
 
@@ -14,21 +14,21 @@ NOW = 1_790_000_000.0
 def test_a_budget_refuses_exactly_what_is_over_it(limit: int, spent: int) -> None:
     """Of `spent` requests `limit` pass; HEADs are free; a new window begins afresh."""
     meter = Meter(Budget(limit=limit, window_s=60))
-    refused = [meter.charge(Kind.MANIFEST_GET, "", NOW).refused for _ in range(spent)]
+    refused = [meter.charge(RouteKind.MANIFEST_GET, "", NOW).refused for _ in range(spent)]
 
     assert refused.count(False) == min(limit, spent)
     assert refused == sorted(refused)
-    assert not meter.charge(Kind.MANIFEST_HEAD, "", NOW).refused
-    assert meter.charge(Kind.MANIFEST_GET, "", NOW + 60).refused is (limit == 0)
+    assert not meter.charge(RouteKind.MANIFEST_HEAD, "", NOW).refused
+    assert meter.charge(RouteKind.MANIFEST_GET, "", NOW + 60).refused is (limit == 0)
 
 
 def test_every_user_has_a_budget_of_its_own() -> None:
     """One user's requests do not spend another's budget."""
     meter = Meter(Budget(limit=1))
-    meter.charge(Kind.MANIFEST_GET, "first", NOW)
+    meter.charge(RouteKind.MANIFEST_GET, "first", NOW)
 
-    assert meter.charge(Kind.MANIFEST_GET, "first", NOW).refused
-    assert not meter.charge(Kind.MANIFEST_GET, "second", NOW).refused
+    assert meter.charge(RouteKind.MANIFEST_GET, "first", NOW).refused
+    assert not meter.charge(RouteKind.MANIFEST_GET, "second", NOW).refused
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_limit_is_told_in_each_dialect(dialect: Dialect, headers: dict[str, st
     """Limit, remaining and reset appear as that dialect spells them."""
     meter = Meter(Budget(limit=100, window_s=60, dialect=dialect))
 
-    assert meter.charge(Kind.MANIFEST_GET, "", NOW).headers == headers
+    assert meter.charge(RouteKind.MANIFEST_GET, "", NOW).headers == headers
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_limit_is_told_in_each_dialect(dialect: Dialect, headers: dict[str, st
 def test_a_refusal_says_when_to_come_back(wait: Wait, headers: dict[str, str], words: str) -> None:
     """The wait appears where that registry would put it."""
     meter = Meter(Budget(limit=0, window_s=60, dialect=Dialect.NONE, wait=wait))
-    charge = meter.charge(Kind.MANIFEST_GET, "", NOW)
+    charge = meter.charge(RouteKind.MANIFEST_GET, "", NOW)
 
     assert charge.refused
     assert charge.headers == headers

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagedrift_sandbox.registry.faults import Fault, Faults, latency
-from imagedrift_sandbox.registry.routes import Kind, understand
+from imagedrift_sandbox.registry.routes import RouteKind, understand
 
 HEAD = understand("HEAD", "/v2/team/api/manifests/1.0")
 
@@ -17,14 +17,14 @@ HOST = "127.0.0.1:5000"
 def test_a_fault_strikes_only_what_it_is_about() -> None:
     """Kinds, host, path, repository and reference each narrow a fault."""
     narrow = [
-        Fault(kinds=(Kind.BLOB_GET,)),
+        Fault(kinds=(RouteKind.BLOB_GET,)),
         Fault(host="other:*"),
         Fault(path="/v2/other/*"),
         Fault(repository="other/*"),
         Fault(reference="2.*"),
     ]
     wide = [
-        Fault(kinds=(Kind.MANIFEST_HEAD,)),
+        Fault(kinds=(RouteKind.MANIFEST_HEAD,)),
         Fault(host="127.0.0.1:*"),
         Fault(path="/v2/team/*"),
         Fault(repository="team/*"),

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from imagedrift_sandbox.registry.images import Shape, push_image
-from imagedrift_sandbox.registry.store import Store
+from imagedrift_sandbox.registry.store import RegistryContent
 
 
 @pytest.mark.parametrize("shape", Shape)
 def test_an_image_is_repeatable_and_whole(shape: Shape) -> None:
     """The same seed gives the same digests, another seed others, and no part is missing."""
-    store, other = Store(), Store()
+    store, other = RegistryContent(), RegistryContent()
     platforms = ("linux/amd64", "linux/arm64/v8")
     first = push_image(store, "a/b", "1", platforms=platforms, seed=1, shape=shape)
     again = push_image(other, "a/b", "1", platforms=platforms, seed=1, shape=shape)
@@ -28,7 +28,7 @@ def test_an_image_is_repeatable_and_whole(shape: Shape) -> None:
 
 def test_an_index_has_an_attestation_beside_each_platform() -> None:
     """Half of the index's children are attestations of the platform `unknown/unknown`."""
-    store = Store()
+    store = RegistryContent()
     pushed = push_image(
         store, "a", "1", platforms=("linux/amd64", "linux/arm64"), shape=Shape.INDEX
     )

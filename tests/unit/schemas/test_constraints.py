@@ -51,12 +51,12 @@ class Hosts:
     def __init__(self) -> None:
         self.stored: dict[HostName, Any] = {}
 
-    async def changed(self, said: Sequence[Any]) -> set[HostName]:
+    async def changed(self, received: Sequence[Any]) -> set[HostName]:
         """Say that everything changed."""
-        return {(one.site, one.host) for one in said}
+        return {(one.site, one.host) for one in received}
 
     async def store(
-        self, epoch: int, said: Sequence[Any], images: Mapping[Any, Any], *, surely_newest: bool
+        self, epoch: int, received: Sequence[Any], images: Mapping[Any, Any], *, surely_newest: bool
     ) -> set[int]:
         """Take it."""
         self.stored |= images

@@ -12,7 +12,7 @@ from imagedrift_schemas.platform import Platform, best
 
 
 @pytest.mark.parametrize(
-    ("said", "normal"),
+    ("text", "normal"),
     [
         ("linux/amd64", "linux/amd64"),
         ("linux/x86_64", "linux/amd64"),
@@ -40,9 +40,9 @@ from imagedrift_schemas.platform import Platform, best
         ("unknown/unknown", "unknown/unknown"),
     ],
 )
-def test_a_platform_is_read_into_its_normal_form(said: str, normal: str) -> None:
+def test_a_platform_is_read_into_its_normal_form(text: str, normal: str) -> None:
     """Every spelling of a platform becomes the one that image indexes use."""
-    assert str(Platform.parse(said)) == normal
+    assert str(Platform.parse(text)) == normal
 
 
 def test_spellings_of_one_platform_are_equal_however_they_came_about() -> None:
@@ -60,7 +60,7 @@ def test_different_variants_are_different_platforms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "fault"),
+    ("text", "fault"),
     [
         ("", "write os/architecture"),
         ("linux", "write os/architecture"),
@@ -76,10 +76,10 @@ def test_different_variants_are_different_platforms() -> None:
         ("linux/" + "a" * 65, "architecture 'aaa"),
     ],
 )
-def test_what_is_no_platform_is_refused_with_the_part_that_is_wrong(said: str, fault: str) -> None:
+def test_what_is_no_platform_is_refused_with_the_part_that_is_wrong(text: str, fault: str) -> None:
     """The complaint names os, architecture or variant."""
     with pytest.raises(BadPlatform) as refusal:
-        Platform.parse(said)
+        Platform.parse(text)
 
     assert fault in str(refusal.value)
 

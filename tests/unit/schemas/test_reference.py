@@ -1,6 +1,7 @@
 """How image references are read, row by row. Their laws are in test_reference_laws."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,12 @@ def test_a_name_that_every_host_understands_alike_is_not_machine_bound(text: str
 def test_the_familiar_form_stays_long_where_the_short_one_means_something_else(text: str) -> None:
     """The shown text can be pasted back."""
     assert ImageReference.parse(text).familiar == text
+
+
+def test_long_texts_that_are_no_references_are_refused_quickly() -> None:
+    """A host may name twenty thousand images wrongly: the error costs little, however long."""
+    began = time.process_time()
+    for n in range(2_000):
+        with pytest.raises(BadReference):
+            ImageReference.parse("A" * 900 + f"/{n}")
+    assert time.process_time() - began < 0.5

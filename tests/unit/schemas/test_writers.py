@@ -74,9 +74,9 @@ def test_whatever_an_engine_says_becomes_an_inventory_by_the_schema(
         os="linux",
     )
 
-    said = messages.inventory(about, snapshot, NOW)
+    message = messages.inventory(about, snapshot, NOW)
 
-    assert faults(codec.encode(said)) == []
+    assert faults(codec.encode(message)) == []
 
 
 def test_a_label_without_end_names_a_service_that_is_cut() -> None:
@@ -87,9 +87,9 @@ def test_a_label_without_end_names_a_service_that_is_cut() -> None:
     image_list = list_images([EngineImage(id=identity, repo_tags=["nginx:1"])], [made])
     snapshot = Snapshot(image_list=image_list, engine="docker")
 
-    said = messages.inventory(messages.HostProfile(site="fra1", host="web-1"), snapshot, NOW)
+    message = messages.inventory(messages.HostProfile(site="fra1", host="web-1"), snapshot, NOW)
 
-    assert faults(codec.encode(said)) == []
+    assert faults(codec.encode(message)) == []
 
 
 @settings(max_examples=50)
@@ -98,9 +98,9 @@ def test_a_heartbeat_is_by_the_schema(content: str, text: str) -> None:
     """A heartbeat of a host whose images are not known yet is by the schema, too."""
     about = messages.HostProfile(site="fra1", host="web-1", boot="b")
 
-    said = messages.alive(about, content, 7, image_facts.shown(text), NOW)
+    message = messages.alive(about, content, 7, image_facts.shown(text), NOW)
 
-    assert faults(codec.encode(said)) == []
+    assert faults(codec.encode(message)) == []
 
 
 @settings(max_examples=60)
@@ -126,10 +126,10 @@ def test_whatever_a_registry_says_becomes_an_answer_by_the_schema(
         status, {"content-type": (media_type,), "retry-after": (retry_after,)}, body=b"{}"
     )
 
-    said = answer(question, answers.of_get(reply, NOW), None, NOW, "team (a/b)")
+    message = answer(question, answers.of_get(reply, NOW), None, NOW, "team (a/b)")
 
     assert faults(codec.encode(question)) == []
-    assert faults(codec.encode(said)) == []
+    assert faults(codec.encode(message)) == []
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

@@ -163,7 +163,7 @@ async def _stay(
     address = await stack.start_dashboard()
     if routes:
         await stack.start_notifier(routes)
-    stop = signals.asked()
+    stop = signals.stop_event()
     console.print(f"\npages: {address}\nIMAGEDRIFT_DASHBOARD_URL={address}")
     console.print(f"DATABASE_URL={stack.dsn}\nNATS_URL={stack.nats.url}")
     console.print("Still running; Ctrl-C stops.")

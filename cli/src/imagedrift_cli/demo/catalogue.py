@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from imagedrift_sandbox.fleet.hosts import Fleet
 from imagedrift_sandbox.registry.faults import Fault
-from imagedrift_sandbox.registry.images import Pushed, Shape
+from imagedrift_sandbox.registry.images import PushedImage, Shape
 from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_schemas.v1 import LocalImage
 
@@ -71,7 +71,7 @@ class DemoFleet(Fleet[Choice]):
         super().__init__(SITE, hosts)
         self._products = products
 
-    def held(self, number: int) -> list[Choice]:
+    def images_of(self, number: int) -> list[Choice]:
         """Draw the images of a host."""
         chance = random.Random(number)  # noqa: S311 - a simulation
         return [
@@ -128,7 +128,7 @@ def _special(registry: SandboxRegistry) -> list[Product]:
         _index_that_moved_elsewhere(registry),
         _single("local", _local(registry, "team/scratchpad"), asked=False),
         _single("pinned", _pinned(registry, "infra/etcd"), asked=False),
-        _single("missing", _gone(registry, "team/retired")),
+        _single("missing", _removed_image(registry, "team/retired")),
         _single("unknown", _private(registry, "secret/ledger")),
     ]
 
@@ -160,7 +160,7 @@ def _pinned(registry: SandboxRegistry, repository: str) -> LocalImage:
     )
 
 
-def _gone(registry: SandboxRegistry, repository: str) -> LocalImage:
+def _removed_image(registry: SandboxRegistry, repository: str) -> LocalImage:
     pushed = registry.push_image(repository, "now", seed=4)
     return LocalImage(
         reference=registry.reference(repository, "before"),
@@ -178,7 +178,7 @@ def _private(registry: SandboxRegistry, repository: str) -> LocalImage:
 def _image(
     registry: SandboxRegistry,
     repository: str,
-    pushed: Pushed,
+    pushed: PushedImage,
     *,
     tag: str = TAG,
     containers: tuple[str, ...] = (),

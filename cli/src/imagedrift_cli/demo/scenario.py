@@ -113,12 +113,12 @@ class Scenario:
         """Wait until every image of every host has been judged by a registry's answer."""
         task = progress.add_task("images judged", total=self._images)
 
-        async def settled() -> bool:
+        async def all_are_judged() -> bool:
             [row] = await self._reader.ask(PROGRESS)
             progress.update(task, completed=row["images"] - row["waiting"])
             return bool((row["hosts"], row["images"], row["waiting"]) == (hosts, self._images, 0))
 
-        if not await _within(ANSWERED_WITHIN_S, settled):
+        if not await _within(ANSWERED_WITHIN_S, all_are_judged):
             self.failed.append(f"not every image was judged within {ANSWERED_WITHIN_S:.0f} s")
         # What was learnt of indexes changes a verdict for good, a moment later.
         if not await _within(ANSWERED_WITHIN_S, self._is_true):
@@ -192,12 +192,12 @@ class Scenario:
         task = progress.add_task(f"the tags of {catalogue.FIXED} are listed", total=1)
         query = NEWER.format(reference=reference)
 
-        async def told() -> bool:
+        async def is_told() -> bool:
             rows = await self._reader.ask(query)
             newest = [(row["newest_patch"], row["newest_minor"]) for row in rows]
             return bool(newest == [catalogue.NEWER])
 
-        if not await _within(LISTED_WITHIN_S, told):
+        if not await _within(LISTED_WITHIN_S, is_told):
             self.failed.append(f"no newer version was told within {LISTED_WITHIN_S:.0f} s")
         progress.advance(task)
         await self._show(query, "A tag that never moves, and what is newer in its repository")

@@ -22,7 +22,7 @@ from imagedrift_cli import display, forms, listing
 from imagedrift_cli.failures import BadUsage, NotFound, Unusable
 from imagedrift_cli.output import Output, shown
 from imagedrift_cli.scan.direct import resolver
-from imagedrift_cli.scan.verdicts import Finding, judged
+from imagedrift_cli.scan.verdicts import ScanFinding, judged
 from imagedrift_cli.scan.via_fleet import SharedSettings, preferring_shared
 from imagedrift_resolver.adapters.docker_config import docker_credentials
 from imagedrift_resolver.adapters.routes import proxies_of
@@ -81,7 +81,7 @@ def exit_code(verdicts: Any) -> int:
     return next((code for verdict, code in codes.items() if verdict in found), 0)
 
 
-async def _scan(wanted: Sequence[str]) -> tuple[list[Finding], Mapping[str, int]]:
+async def _scan(wanted: Sequence[str]) -> tuple[list[ScanFinding], Mapping[str, int]]:
     agent, asking = settings.load(AgentSettings), settings.load(ResolverSettings)
     known = operator_file.load(asking.registries)
     names = _canonical(wanted)
@@ -138,7 +138,7 @@ def _only(images: Sequence[LocalImage], names: Mapping[str, str]) -> list[LocalI
     return [image for image in images if image.reference in names.values()]
 
 
-def _show(findings: Sequence[Finding], output: Output) -> None:
+def _show(findings: Sequence[ScanFinding], output: Output) -> None:
     """Print the verdicts, outdated images first."""
     rows = sorted(map(_row, findings), key=lambda row: (RANKS[row["verdict"]], row["reference"]))
     seen = display.current()
@@ -150,7 +150,7 @@ def _show(findings: Sequence[Finding], output: Output) -> None:
         click.echo(f"{listing.counted(len(rows), 'images')}: {told or 'none'}", err=True)
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(finding: ScanFinding) -> dict[str, Any]:
     answer = finding.answer
     return {
         "reference": finding.image.reference,

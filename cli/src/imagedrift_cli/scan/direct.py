@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import DockerCredentials
+from imagedrift_resolver.adapters.host_names import look_up
 from imagedrift_resolver.adapters.http_client import HttpClient
-from imagedrift_resolver.adapters.names import look_up
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes
-from imagedrift_resolver.core.finding import Asked, CachedAnswer
+from imagedrift_resolver.core.finding import AnyQuestion, CachedAnswer
 from imagedrift_resolver.core.proxy import Proxies
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
@@ -45,7 +45,7 @@ async def resolver(
 class _NoCache:
     """Everything is asked once in a scan, so there is nothing to remember."""
 
-    async def read(self, question: Asked) -> tuple[CachedAnswer | None, int]:  # noqa: ARG002 - a port
+    async def read(self, question: AnyQuestion) -> tuple[CachedAnswer | None, int]:  # noqa: ARG002 - a port
         return None, 0
 
     async def keep(self, answer: A, revision: int) -> A:  # noqa: ARG002 - a port

@@ -33,7 +33,7 @@ class Asks(Protocol):
         """Answer one question."""
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class ScanFinding(Struct, frozen=True, kw_only=True):
     """One local image and its verdict."""
 
     image: LocalImage
@@ -48,14 +48,14 @@ async def judged(
     now: datetime,
     is_named: Callable[[str], bool],
     done: Callable[[], None],
-) -> list[Finding]:
+) -> list[ScanFinding]:
     """Judge every image; `done` is called once for each reference that is settled."""
     by_reference: dict[str, list[LocalImage]] = {}
     for image in images:
         by_reference.setdefault(image.reference, []).append(image)
     free = asyncio.Semaphore(AT_ONCE)
 
-    async def one(text: str, same: list[LocalImage]) -> list[Finding]:
+    async def one(text: str, same: list[LocalImage]) -> list[ScanFinding]:
         async with free:
             found = await _reference(ImageReference.parse(text), same, asks, now, is_named)
         done()
@@ -71,7 +71,7 @@ async def _reference(
     asks: Asks,
     now: datetime,
     is_named: Callable[[str], bool],
-) -> list[Finding]:
+) -> list[ScanFinding]:
     """Judge the images of one reference by as few questions as the verdicts need."""
     bound = reference.is_machine_bound and not is_named(reference.registry)
     local = [local_side_of(reference, image, machine_bound=bound) for image in images]
@@ -86,7 +86,7 @@ async def _reference(
         inside, undescribed = await _inside(reference, known.digest, differing, asks, now)
         verdicts = [judge(each, known, inside) for each in local]
     return [
-        Finding(
+        ScanFinding(
             image=image,
             verdict=explained(verdict, undescribed=undescribed, by_digest=image.by_digest is True),
             answer=answer,

@@ -74,12 +74,12 @@ class _Shared:
     async def ask(self, question: Question) -> AnyAnswer:
         match question:
             case Resolve():
-                known = await self._known(question)
+                known = await self._cached_answer(question)
                 return known or await self._direct.ask(question)
             case Describe():
                 return await self._direct.ask(question)
 
-    async def _known(self, question: Resolve) -> Answer | None:
+    async def _cached_answer(self, question: Resolve) -> Answer | None:
         name = f"{question.registry}/{question.repository}:{question.tag}"
         try:
             payload = await self._bus.request(

@@ -1,13 +1,13 @@
 """Acknowledgement: an outcome is turned into an acknowledgement.
 
 Rules:
-- `Done` acknowledges; twice where it has to be sure, which waits for the server's word. Where it
-  has a reason, something in the message was refused, and a dead letter says so first.
+- `Done` acknowledges. Where it has a reason, something in the message was refused, and a dead
+  letter says so first.
 - `Retry` asks for delivery after a delay. `Reject` writes a dead letter, then terminates: in this
   order, so that a letter that cannot be written leaves the message to come again. Not every one
   has a letter of its own: see `dead_letters`.
-- What fails here is logged and nothing more: an unacknowledged message comes again, and handling
-  it twice is harmless.
+- What fails here is logged and nothing more, and the server's word is not waited for: a message
+  whose acknowledgement is lost comes again, and handling it twice is harmless.
 """
 
 from typing import Any, assert_never
@@ -16,10 +16,9 @@ from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
-from imagedrift_runtime.nats.connection import CALL_WITHIN_S
 from imagedrift_runtime.nats.dead_letters import DueLetter
 from imagedrift_runtime.nats.delivery import Delivery, delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 from imagedrift_schemas import codec, dead_letters, subjects
 from imagedrift_schemas.v1 import DeadLetter
 
@@ -29,13 +28,12 @@ log = get_logger()
 class Acknowledger:
     """Acknowledges messages by their outcomes, on behalf of one service."""
 
-    def __init__(self, bus: Bus, service: str, *, sure: bool) -> None:
+    def __init__(self, bus: Bus, service: str) -> None:
         self._bus = bus
         self._service = service
-        self._sure = sure
         self._letters = bus.dead_letters
 
-    async def __call__(self, message: Any, outcome: Outcome) -> None:
+    async def __call__(self, message: Any, outcome: HandlerOutcome) -> None:
         """Acknowledge `message`."""
         kind = type(outcome).__name__.lower()
         metrics.handled.add(stream=message.metadata.stream, outcome=kind)
@@ -46,12 +44,12 @@ class Acknowledger:
                 "acknowledgement.failed", subject=message.subject, outcome=kind, error=repr(error)
             )
 
-    async def _acknowledge(self, message: Any, outcome: Outcome) -> None:
+    async def _acknowledge(self, message: Any, outcome: HandlerOutcome) -> None:
         match outcome:
             case Done():
                 if outcome.reason:
                     await self._store_dead_letter(message, outcome)
-                await (message.ack_sync(CALL_WITHIN_S) if self._sure else message.ack())
+                await message.ack()
             case Retry():
                 await message.nak(delay=outcome.after)
             case Reject():

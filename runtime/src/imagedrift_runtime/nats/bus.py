@@ -139,7 +139,7 @@ class Bus(StreamApi):
         description: str,
         endpoint: str,
         subject: str,
-        handler: service_api.Handler,
+        handler: service_api.RequestHandler,
         *,
         slots: int = 64,
     ) -> None:

@@ -3,7 +3,7 @@
 - `asyncio.wait_for`, with which nats-py awaits every reply, keeps a cancellation that comes
   together with the reply to itself until Python 3.12 (cpython #86296). A loop that was told to end
   would then go on. Everything that awaits a reply of the server passes here: storing, managing,
-  acknowledging for sure, requests.
+  requests.
 - nats-py speaks TLS only where the server's INFO asks for it, and that comes in plain text: who
   stands in between could leave it out, and would be sent the password. Where TLS is demanded it is
   spoken before anything is said of us.

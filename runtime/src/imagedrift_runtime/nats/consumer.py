@@ -20,33 +20,30 @@ from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.delivery import Delivery, delivery
 from imagedrift_runtime.nats.fetch import ANY, PullLimits, fetching
 from imagedrift_runtime.nats.held_messages import keeping
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 
 log = get_logger()
 
 BATCH: Final = PullLimits(gather_s=0.005, most_bytes=4 * 1024 * 1024)
 
-Handler = Callable[[Delivery], Awaitable[Outcome]]
-BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outcome]]]
+DeliveryHandler = Callable[[Delivery], Awaitable[HandlerOutcome]]
+BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[HandlerOutcome]]]
 
 
 async def handle_each(
     bus: Bus,
     stream: str,
     consumer: str,
-    handler: Handler,
+    handler: DeliveryHandler,
     *,
     service: str,
     slots: int,
     stopping: asyncio.Event,
     limits: PullLimits = ANY,
 ) -> None:
-    """Handle messages one by one, up to `slots` at a time, until `stopping`.
-
-    An acknowledgement waits until the server has it.
-    """
+    """Handle messages one by one, up to `slots` at a time, until `stopping`."""
     free = asyncio.Semaphore(slots)
-    acknowledge = Acknowledger(bus, service, sure=True)
+    acknowledge = Acknowledger(bus, service)
 
     async def one(message: Any) -> None:
         try:
@@ -86,7 +83,7 @@ async def handle_batches(
 
     The handler returns one outcome per message, in order.
     """
-    acknowledge = Acknowledger(bus, service, sure=False)
+    acknowledge = Acknowledger(bus, service)
     async with (
         keeping(bus, limits.progress_every_s) as held,
         fetching(bus, stream, consumer, stopping, limits) as fetch,
@@ -111,7 +108,9 @@ async def _take(free: asyncio.Semaphore, most: int) -> int:
     return taken
 
 
-async def _guarded(handler: Handler, message: Delivery, limits: PullLimits) -> Outcome:
+async def _guarded(
+    handler: DeliveryHandler, message: Delivery, limits: PullLimits
+) -> HandlerOutcome:
     try:
         outcome = await handler(message)
         _must_be_outcomes([outcome])
@@ -123,7 +122,7 @@ async def _guarded(handler: Handler, message: Delivery, limits: PullLimits) -> O
 
 async def _guarded_batch(
     handler: BatchHandler, messages: Sequence[Delivery], limits: PullLimits
-) -> Sequence[Outcome]:
+) -> Sequence[HandlerOutcome]:
     try:
         outcomes = await handler(messages)
         _must_be_outcomes(outcomes)

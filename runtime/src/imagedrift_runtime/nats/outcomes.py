@@ -32,4 +32,4 @@ class Reject(Struct, frozen=True):
     error: str = ""
 
 
-Outcome: TypeAlias = Done | Retry | Reject
+HandlerOutcome: TypeAlias = Done | Retry | Reject

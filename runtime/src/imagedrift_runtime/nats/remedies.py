@@ -1,4 +1,4 @@
-"""The remedy for each usual refusal of NATS, told behind the words of the server."""
+"""Remedies for the usual refusals of NATS, told behind the server's own words."""
 
 from typing import Final
 

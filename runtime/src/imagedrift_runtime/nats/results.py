@@ -22,7 +22,7 @@ class BucketEntry(Struct, frozen=True):
     revision: int
 
 
-class Newest(Struct, frozen=True):
+class NewestMessage(Struct, frozen=True):
     """The newest message of a subject: its sequence, and when the stream took it in."""
 
     seq: int

@@ -19,7 +19,7 @@ from imagedrift_runtime.nats.errors import RequestRefused
 
 log = get_logger()
 
-Handler = Callable[[bytes], Awaitable[bytes]]
+RequestHandler = Callable[[bytes], Awaitable[bytes]]
 
 DEFECT = RequestRefused("500", "a defect; the service's log tells more")
 _CODE, _TEXT = "Nats-Service-Error-Code", "Nats-Service-Error"
@@ -63,7 +63,7 @@ class EndpointCounts:
 class RunningService:
     """A started micro service."""
 
-    def __init__(self, handler: Handler, slots: int) -> None:
+    def __init__(self, handler: RequestHandler, slots: int) -> None:
         self.service: Any = None
         self.counts = EndpointCounts()
         self._handler = handler
@@ -108,7 +108,7 @@ class RunningService:
 
 
 async def start(
-    client: Any, service: ServiceDescription, handler: Handler, slots: int
+    client: Any, service: ServiceDescription, handler: RequestHandler, slots: int
 ) -> RunningService:
     """Announce the service and answer on its subject, shared with other replicas."""
     from nats.micro import add_service  # noqa: PLC0415 - only the resolver serves

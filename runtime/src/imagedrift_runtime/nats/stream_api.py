@@ -16,7 +16,7 @@ from imagedrift_runtime.nats.connection import Connection
 from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.remedies import with_remedy
-from imagedrift_runtime.nats.results import ConsumerLag, Newest, StoredMessage
+from imagedrift_runtime.nats.results import ConsumerLag, NewestMessage, StoredMessage
 
 NO_MESSAGE = 10037
 """JetStream's error where a stream has no such message; one without the stream has another."""
@@ -59,13 +59,13 @@ class StreamApi:
         message = await _message(self._connection, stream, subject, seq=seq, next=True)
         return StoredMessage(message.seq, message.time, message.data or b"") if message else None
 
-    async def newest(self, stream: str, subject: str) -> Newest | None:
+    async def newest(self, stream: str, subject: str) -> NewestMessage | None:
         """Tell which is the newest message of a subject; None without one. Raises `NoBus`.
 
         The stream's leader is asked: a replica may answer with what was there before.
         """
         message = await last_message(self._connection, stream, subject)
-        return Newest(message.seq, message.time) if message else None
+        return NewestMessage(message.seq, message.time) if message else None
 
     async def lag(self, stream: str, consumer: str) -> ConsumerLag:
         """Tell how far a consumer is behind. Raises `NoBus`."""

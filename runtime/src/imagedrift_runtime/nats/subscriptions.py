@@ -43,7 +43,10 @@ class Subscriptions:
         )
 
     async def serve(
-        self, service: service_api.ServiceDescription, handler: service_api.Handler, slots: int
+        self,
+        service: service_api.ServiceDescription,
+        handler: service_api.RequestHandler,
+        slots: int,
     ) -> None:
         """Answer requests as a micro service."""
         await self._keep(

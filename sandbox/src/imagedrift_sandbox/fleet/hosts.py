@@ -29,7 +29,7 @@ class Fleet(ABC, Generic[H]):
         self._encoded: dict[H, bytes] = {}
 
     @abstractmethod
-    def held(self, number: int) -> Sequence[H]:
+    def images_of(self, number: int) -> Sequence[H]:
         """List the images of a host: the same each time."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Fleet(ABC, Generic[H]):
         """Return the subject and payload of a host's inventory."""
         images, content = self._written(number)
         host = self.host(number)
-        said = InventoryEnvelope(
+        envelope = InventoryEnvelope(
             site=self.site,
             host=host,
             hostname=self.hostname(number),
@@ -68,7 +68,7 @@ class Fleet(ABC, Generic[H]):
             content=content,
             images=Raw(images),
         )
-        return subjects.inventory(self.site, host), codec.encode(said)
+        return subjects.inventory(self.site, host), codec.encode(envelope)
 
     def heartbeat(self, number: int, at: datetime) -> tuple[str, bytes]:
         """Return the subject and payload of a host's heartbeat."""
@@ -79,12 +79,12 @@ class Fleet(ABC, Generic[H]):
     def rows(self) -> Iterator[tuple[int, H]]:
         """List every image of every host."""
         for number in range(self.hosts):
-            for held in self.held(number):
+            for held in self.images_of(number):
                 yield number, held
 
     def _written(self, number: int) -> tuple[bytes, str]:
         """Write a host's images in canonical order, and their content hash."""
-        images = b"[" + b",".join(sorted(map(self._encode, self.held(number)))) + b"]"
+        images = b"[" + b",".join(sorted(map(self._encode, self.images_of(number)))) + b"]"
         return images, f"sha256:{hashlib.sha256(images).hexdigest()}"
 
     def _encode(self, held: H) -> bytes:

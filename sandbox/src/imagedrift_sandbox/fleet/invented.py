@@ -20,7 +20,7 @@ RUNNING_SHARE: Final = 0.3
 TAKEN_AT: Final = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-class Held(NamedTuple):
+class InventedImage(NamedTuple):
     """One image of a host: which reference, at which version, and whether a container runs."""
 
     reference: int
@@ -28,7 +28,7 @@ class Held(NamedTuple):
     runs: bool
 
 
-class InventedFleet(Fleet[Held]):
+class InventedFleet(Fleet[InventedImage]):
     """`hosts` hosts with `images` images each."""
 
     def __init__(self, hosts: int, images: int, references: int | None = None) -> None:
@@ -44,14 +44,14 @@ class InventedFleet(Fleet[Held]):
         """Return the digest of a reference at a version, or its image id (`kind` is `id`)."""
         return "sha256:" + hashlib.sha256(f"{kind}/{reference}/{version}".encode()).hexdigest()
 
-    def held(self, number: int) -> list[Held]:
+    def images_of(self, number: int) -> list[InventedImage]:
         """List the images of a host, in the order of its references."""
         draw = random.Random(number)  # noqa: S311 - no secret
         chosen: set[int] = set()
         while len(chosen) < self.images:
             chosen.add(int(self.references * draw.random() ** 2))
         return [
-            Held(
+            InventedImage(
                 reference,
                 NEWEST if draw.random() < NEWEST_SHARE else draw.randrange(NEWEST),
                 draw.random() < RUNNING_SHARE,
@@ -59,7 +59,7 @@ class InventedFleet(Fleet[Held]):
             for reference in sorted(chosen)
         ]
 
-    def image(self, held: Held) -> LocalImage:
+    def image(self, held: InventedImage) -> LocalImage:
         """Make the image as an agent reports it."""
         return LocalImage(
             reference=self.reference(held.reference),

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
+from imagedrift_sandbox.registry.routes import RegistryRoute, RouteKind
 
 
 class Scheme(StrEnum):
@@ -120,7 +120,7 @@ def decide(
         return Decision(Access.CHALLENGE)
     if now >= grant.expires_at:
         return Decision(Access.EXPIRED)
-    if route.kind in (Kind.PING, Kind.CATALOG):
+    if route.kind in (RouteKind.PING, RouteKind.CATALOG):
         return Decision(Access.GRANTED, grant.user)
     enough = (route.repository, route.action) in grant.scopes
     return Decision(Access.GRANTED if enough else Access.INSUFFICIENT, grant.user)

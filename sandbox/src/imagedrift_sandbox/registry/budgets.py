@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.routes import RouteKind
 
 
 class Dialect(StrEnum):
@@ -47,7 +47,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     limit: int
     window_s: int = 21_600
-    kinds: tuple[Kind, ...] = (Kind.MANIFEST_GET,)
+    kinds: tuple[RouteKind, ...] = (RouteKind.MANIFEST_GET,)
     """The kinds of requests that count. The headers are told on every manifest request."""
     dialect: Dialect = Dialect.DOCKER_HUB
     wait: Wait = Wait.NONE
@@ -77,7 +77,7 @@ class Meter:
     budget: Budget
     _windows: dict[str, _Window] = field(default_factory=dict)
 
-    def charge(self, kind: Kind, user: str, now: float) -> Charge:
+    def charge(self, kind: RouteKind, user: str, now: float) -> Charge:
         """Count one request of a user."""
         window = self._windows.get(user)
         if window is None or now >= window.ends_at:
@@ -87,7 +87,7 @@ class Meter:
             refused = window.used >= self.budget.limit
             window.used += not refused
         left = self.budget.limit - window.used
-        headers = _told(self.budget, left, window.ends_at, now)
+        headers = _limit_headers(self.budget, left, window.ends_at, now)
         if not refused:
             return Charge(False, headers)
         return Charge(
@@ -95,7 +95,7 @@ class Meter:
         )
 
 
-def _told(budget: Budget, left: int, ends_at: float, now: float) -> dict[str, str]:
+def _limit_headers(budget: Budget, left: int, ends_at: float, now: float) -> dict[str, str]:
     limit, window, reset = budget.limit, budget.window_s, max(0, round(ends_at - now))
     match budget.dialect:
         case Dialect.DOCKER_HUB:

@@ -4,15 +4,15 @@ from collections import Counter, deque
 
 import msgspec
 
-from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
+from imagedrift_sandbox.registry.routes import RegistryRoute, RouteKind
 
 KEPT_REQUESTS = 20_000
 
 
-class Seen(msgspec.Struct, kw_only=True):
+class SeenRequest(msgspec.Struct, kw_only=True):
     """One request as it arrived; `status` follows when it was answered."""
 
-    kind: Kind
+    kind: RouteKind
     method: str
     host: str
     path: str
@@ -32,24 +32,24 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     statuses: dict[int, int]
     references: dict[str, dict[str, int]]
 
-    def of(self, *kinds: Kind) -> int:
+    def of(self, *kinds: RouteKind) -> int:
         """How many requests of these kinds."""
         return sum(self.kinds.get(kind, 0) for kind in kinds)
 
     @property
     def head_requests(self) -> int:
         """Manifest HEADs."""
-        return self.of(Kind.MANIFEST_HEAD)
+        return self.of(RouteKind.MANIFEST_HEAD)
 
     @property
     def get_requests(self) -> int:
         """Manifest GETs."""
-        return self.of(Kind.MANIFEST_GET)
+        return self.of(RouteKind.MANIFEST_GET)
 
     @property
     def token_requests(self) -> int:
         """Requests for a token."""
-        return self.of(Kind.TOKEN)
+        return self.of(RouteKind.TOKEN)
 
     @property
     def rejected(self) -> int:
@@ -61,7 +61,7 @@ class Counts:
     """The counters, while they count."""
 
     def __init__(self) -> None:
-        self.requests: deque[Seen] = deque(maxlen=KEPT_REQUESTS)
+        self.requests: deque[SeenRequest] = deque(maxlen=KEPT_REQUESTS)
         self.reset()
 
     def reset(self) -> None:
@@ -71,16 +71,16 @@ class Counts:
         self._statuses: Counter[int] = Counter()
         self._references: dict[str, Counter[str]] = {}
 
-    def arrived(self, route: RegistryRoute, seen: Seen) -> None:
+    def arrived(self, route: RegistryRoute, seen: SeenRequest) -> None:
         """Count a request, with any outcome."""
         self.requests.append(seen)
         self._kinds[route.kind] += 1
-        if route.reference and route.kind is not Kind.UPLOAD:
+        if route.reference and route.kind is not RouteKind.UPLOAD:
             separator = "@" if ":" in route.reference else ":"
             name = f"{route.repository}{separator}{route.reference}"
             self._references.setdefault(name, Counter())[route.kind] += 1
 
-    def answered(self, seen: Seen, status: int) -> None:
+    def answered(self, seen: SeenRequest, status: int) -> None:
         """Count an answer."""
         seen.status = status
         self._statuses[status] += 1

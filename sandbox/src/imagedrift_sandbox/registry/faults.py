@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
-from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
+from imagedrift_sandbox.registry.routes import RegistryRoute, RouteKind
 
 ENDLESS_CHUNK = b"\n" * 65_536
 FRAMING = ("Content-Length", "Transfer-Encoding")
@@ -20,7 +20,7 @@ FRAMING = ("Content-Length", "Transfer-Encoding")
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to misbehave. Names are matched by shell patterns."""
 
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[RouteKind, ...] = ()
     """Empty: every kind."""
     host: str = "*"
     path: str = "*"
@@ -68,7 +68,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 HTML = "<html><head><title>Sorry</title></head><body><h1>We will be back soon</h1></body></html>"
 
 
-def html_page(status: int = 200, kinds: tuple[Kind, ...] = ()) -> Fault:
+def html_page(status: int = 200, kinds: tuple[RouteKind, ...] = ()) -> Fault:
     """A proxy's error page where a registry should answer."""
     return Fault(kinds=kinds, status=status, body=HTML, content_type="text/html; charset=utf-8")
 
@@ -76,7 +76,7 @@ def html_page(status: int = 200, kinds: tuple[Kind, ...] = ()) -> Fault:
 def no_digest_header(repository: str = "*") -> Fault:
     """Answers without Docker-Content-Digest."""
     return Fault(
-        kinds=(Kind.MANIFEST_HEAD, Kind.MANIFEST_GET),
+        kinds=(RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET),
         repository=repository,
         omit=("Docker-Content-Digest", "ETag"),
     )

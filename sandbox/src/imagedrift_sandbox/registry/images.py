@@ -16,7 +16,7 @@ from imagedrift_sandbox.registry.store import (
     DOCKER_MANIFEST,
     OCI_INDEX,
     OCI_MANIFEST,
-    Store,
+    RegistryContent,
     canonical,
     digest_of,
 )
@@ -46,7 +46,7 @@ class Shape(StrEnum):
     """Docker's manifest list."""
 
 
-class Pushed(msgspec.Struct, frozen=True, kw_only=True):
+class PushedImage(msgspec.Struct, frozen=True, kw_only=True):
     """The digests of an image that was pushed; children and configs by platform."""
 
     digest: str
@@ -56,14 +56,14 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def push_image(
-    store: Store,
+    store: RegistryContent,
     repository: str,
     tag: str,
     *,
     platforms: tuple[str, ...] = ("linux/amd64",),
     seed: int = 0,
     shape: Shape = Shape.MANIFEST,
-) -> Pushed:
+) -> PushedImage:
     """Put an image into the store as a client's push would; another seed, another image."""
     docker = shape in (Shape.DOCKER_MANIFEST, Shape.DOCKER_LIST)
     single = shape in (Shape.MANIFEST, Shape.DOCKER_MANIFEST)
@@ -81,13 +81,13 @@ def push_image(
             DOCKER_LIST if docker else OCI_INDEX, _arranged(store, repository, shape, entries)
         )
     found = store.put_manifest(repository, tag, top["mediaType"], canonical(top))
-    return Pushed(
+    return PushedImage(
         digest=found.digest, media_type=found.media_type, children=children, configs=configs
     )
 
 
 def _arranged(
-    store: Store, repository: str, shape: Shape, entries: list[dict[str, Any]]
+    store: RegistryContent, repository: str, shape: Shape, entries: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     if shape is Shape.INDEX:
         return entries + [_attestation(store, repository, entry["digest"]) for entry in entries]
@@ -97,7 +97,7 @@ def _arranged(
 
 
 def _platform_image(
-    store: Store, repository: str, platform: str, seed: int, docker: bool
+    store: RegistryContent, repository: str, platform: str, seed: int, docker: bool
 ) -> tuple[dict[str, Any], str]:
     """One platform's manifest, its blobs pushed; and its config's digest."""
     layer_tar = _layer(f"{repository} {platform} {seed}\n")
@@ -120,7 +120,7 @@ def _platform_image(
     return manifest, manifest["config"]["digest"]  # type: ignore[index]
 
 
-def _attestation(store: Store, repository: str, of: str) -> dict[str, Any]:
+def _attestation(store: RegistryContent, repository: str, of: str) -> dict[str, Any]:
     """The attestations that BuildKit puts beside each platform: a manifest that is no image."""
     statement = canonical({"_type": "https://in-toto.io/Statement/v0.1", "subject": of})
     config = canonical(
@@ -145,14 +145,14 @@ def _index(media_type: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
     return {"schemaVersion": 2, "mediaType": media_type, "manifests": entries}
 
 
-def _put(store: Store, repository: str, document: dict[str, Any]) -> dict[str, Any]:
+def _put(store: RegistryContent, repository: str, document: dict[str, Any]) -> dict[str, Any]:
     """Push a child by digest and return its descriptor."""
     body = canonical(document)
     found = store.put_manifest(repository, digest_of(body), document["mediaType"], body)
     return {"mediaType": found.media_type, "digest": found.digest, "size": len(body)}
 
 
-def _blob(store: Store, repository: str, media_type: str, data: bytes) -> dict[str, Any]:
+def _blob(store: RegistryContent, repository: str, media_type: str, data: bytes) -> dict[str, Any]:
     return {
         "mediaType": media_type,
         "digest": store.put_blob(repository, data),

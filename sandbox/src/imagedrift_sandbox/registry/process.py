@@ -18,9 +18,9 @@ from imagedrift_sandbox.http_probe import http_status
 from imagedrift_sandbox.registry.auth import Auth
 from imagedrift_sandbox.registry.budgets import Budget
 from imagedrift_sandbox.registry.control import CONTROL, SyntheticImage
-from imagedrift_sandbox.registry.counts import Seen, Totals
+from imagedrift_sandbox.registry.counts import SeenRequest, Totals
 from imagedrift_sandbox.registry.faults import Fault
-from imagedrift_sandbox.registry.images import Pushed
+from imagedrift_sandbox.registry.images import PushedImage
 from imagedrift_sandbox.servers import LocalServer
 
 CONTROL_BOUND_S = 30.0
@@ -49,9 +49,9 @@ class RegistryProcess(LocalServer):
         """The registry's base url."""
         return f"http://{self.host}"
 
-    async def push(self, images: Sequence[SyntheticImage]) -> list[Pushed]:
+    async def push(self, images: Sequence[SyntheticImage]) -> list[PushedImage]:
         """Put synthetic images there."""
-        return await self._ask("POST", "images", images, list[Pushed])
+        return await self._ask("POST", "images", images, list[PushedImage])
 
     async def misbehave(self, fault: Fault) -> int:
         """Set a fault; the number returned removes it."""
@@ -75,9 +75,9 @@ class RegistryProcess(LocalServer):
         """The counters now."""
         return await self._ask("GET", "counts", None, Totals)
 
-    async def requests(self) -> list[Seen]:
+    async def requests(self) -> list[SeenRequest]:
         """The newest requests, whole."""
-        return await self._ask("GET", "requests", None, list[Seen])
+        return await self._ask("GET", "requests", None, list[SeenRequest])
 
     def prepare(self) -> None:
         """Nothing to prepare."""

@@ -6,15 +6,15 @@ import re
 from aiohttp import web
 
 from imagedrift_sandbox.registry.replies import API_VERSION, empty, json_reply, oci_error
-from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
-from imagedrift_sandbox.registry.store import OCI_INDEX, Store, StoredManifest
+from imagedrift_sandbox.registry.routes import RegistryRoute, RouteKind
+from imagedrift_sandbox.registry.store import OCI_INDEX, RegistryContent, StoredManifest
 from imagedrift_sandbox.registry.tag_pages import TagPaging, huge_body, tag_page
 
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 def read(
-    store: Store,
+    store: RegistryContent,
     route: RegistryRoute,
     request: web.BaseRequest,
     *,
@@ -23,15 +23,15 @@ def read(
 ) -> web.Response:
     """Answer a request that changes nothing."""
     match route.kind:
-        case Kind.PING:
+        case RouteKind.PING:
             return json_reply({}, headers=API_VERSION)
-        case Kind.MANIFEST_HEAD | Kind.MANIFEST_GET:
+        case RouteKind.MANIFEST_HEAD | RouteKind.MANIFEST_GET:
             return _manifest(store, route, accept_of(request) if negotiate else "")
-        case Kind.BLOB_HEAD | Kind.BLOB_GET:
+        case RouteKind.BLOB_HEAD | RouteKind.BLOB_GET:
             return _blob(store, route, request)
-        case Kind.TAGS:
+        case RouteKind.TAGS:
             return _tags(store, route, request, paging)
-        case Kind.CATALOG:
+        case RouteKind.CATALOG:
             return json_reply({"repositories": sorted(store.repositories)})
         case _:
             return oci_error(404, "UNSUPPORTED", f"no such endpoint: {route.path}")
@@ -42,7 +42,7 @@ def accept_of(request: web.BaseRequest) -> str:
     return ",".join(request.headers.getall("Accept", ()))
 
 
-def _manifest(store: Store, route: RegistryRoute, accept: str) -> web.Response:
+def _manifest(store: RegistryContent, route: RegistryRoute, accept: str) -> web.Response:
     manifest = store.find(route.repository, route.reference)
     if manifest is None:
         known = route.repository in store.repositories
@@ -72,7 +72,7 @@ def _not_accepted(manifest: StoredManifest) -> str:
     return f"{what} found, but accept header does not support it"
 
 
-def _blob(store: Store, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
+def _blob(store: RegistryContent, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
     data = store.blob(route.repository, route.reference)
     if data is None:
         return oci_error(404, "BLOB_UNKNOWN", f"{route.reference} is unknown")
@@ -93,7 +93,7 @@ def _blob(store: Store, route: RegistryRoute, request: web.BaseRequest) -> web.R
 
 
 def _tags(
-    store: Store, route: RegistryRoute, request: web.BaseRequest, paging: TagPaging
+    store: RegistryContent, route: RegistryRoute, request: web.BaseRequest, paging: TagPaging
 ) -> web.Response:
     repository = store.repositories.get(route.repository)
     if repository is None:

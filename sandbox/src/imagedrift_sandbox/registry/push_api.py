@@ -11,8 +11,8 @@ from aiohttp import web
 
 from imagedrift_sandbox.registry.pull_api import document_of
 from imagedrift_sandbox.registry.replies import empty, oci_error
-from imagedrift_sandbox.registry.routes import Kind, RegistryRoute
-from imagedrift_sandbox.registry.store import Store, digest_of
+from imagedrift_sandbox.registry.routes import RegistryRoute, RouteKind
+from imagedrift_sandbox.registry.store import RegistryContent, digest_of
 
 MANIFEST_CAP = 4 * 1024 * 1024
 NAME = re.compile(
@@ -26,7 +26,7 @@ CONTENT_RANGE = re.compile(r"(?:bytes )?(\d+)-(\d+)")
 class Uploads:
     """Writes to a store, and the uploads under way."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: RegistryContent) -> None:
         self._store = store
         self._open: dict[str, bytearray] = {}
 
@@ -34,9 +34,9 @@ class Uploads:
         """Answer a request that changes something."""
         if not NAME.fullmatch(route.repository):
             return oci_error(400, "NAME_INVALID", f"{route.repository!r} is no repository name")
-        if route.kind is Kind.MANIFEST_PUT:
+        if route.kind is RouteKind.MANIFEST_PUT:
             return await self._put_manifest(route, request)
-        if route.kind is Kind.MANIFEST_DELETE:
+        if route.kind is RouteKind.MANIFEST_DELETE:
             found = self._store.delete(route.repository, route.reference)
             return empty(202) if found else oci_error(404, "MANIFEST_UNKNOWN", "nothing to delete")
         if route.method == "POST":

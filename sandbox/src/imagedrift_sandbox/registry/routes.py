@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class RouteKind(StrEnum):
     """The kind of a request, which is the counters' key."""
 
     PING = "ping"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 class RegistryRoute:
     """One request, understood."""
 
-    kind: Kind
+    kind: RouteKind
     method: str
     path: str
     repository: str = ""
@@ -40,43 +40,43 @@ class RegistryRoute:
         return "push" if self.kind in PUSHES else "pull"
 
 
-PUSHES = frozenset({Kind.UPLOAD, Kind.MANIFEST_PUT, Kind.MANIFEST_DELETE})
+PUSHES = frozenset({RouteKind.UPLOAD, RouteKind.MANIFEST_PUT, RouteKind.MANIFEST_DELETE})
 MANIFEST_KINDS = {
-    "HEAD": Kind.MANIFEST_HEAD,
-    "GET": Kind.MANIFEST_GET,
-    "PUT": Kind.MANIFEST_PUT,
-    "DELETE": Kind.MANIFEST_DELETE,
+    "HEAD": RouteKind.MANIFEST_HEAD,
+    "GET": RouteKind.MANIFEST_GET,
+    "PUT": RouteKind.MANIFEST_PUT,
+    "DELETE": RouteKind.MANIFEST_DELETE,
 }
-BLOB_KINDS = {"HEAD": Kind.BLOB_HEAD, "GET": Kind.BLOB_GET}
+BLOB_KINDS = {"HEAD": RouteKind.BLOB_HEAD, "GET": RouteKind.BLOB_GET}
 
 
 def understand(method: str, path: str, token_path: str = "/token") -> RegistryRoute:  # noqa: S107
     """Read a request line."""
     if path == token_path:
-        return RegistryRoute(Kind.TOKEN, method, path)
+        return RegistryRoute(RouteKind.TOKEN, method, path)
     if path.startswith("/v2/"):
         return _api(method, path)
     if path == "/v2":
-        return RegistryRoute(Kind.PING, method, path)
-    return RegistryRoute(Kind.OTHER, method, path)
+        return RegistryRoute(RouteKind.PING, method, path)
+    return RegistryRoute(RouteKind.OTHER, method, path)
 
 
 def _api(method: str, path: str) -> RegistryRoute:
     rest = path[len("/v2/") :]
     if not rest:
-        return RegistryRoute(Kind.PING, method, path)
+        return RegistryRoute(RouteKind.PING, method, path)
     if rest == "_catalog":
-        return RegistryRoute(Kind.CATALOG, method, path)
+        return RegistryRoute(RouteKind.CATALOG, method, path)
     name, found, reference = rest.rpartition("/manifests/")
     if found:
-        kind = MANIFEST_KINDS.get(method, Kind.OTHER)
+        kind = MANIFEST_KINDS.get(method, RouteKind.OTHER)
         return RegistryRoute(kind, method, path, name, reference)
     name, found, identifier = rest.partition("/blobs/uploads")
     if found:
-        return RegistryRoute(Kind.UPLOAD, method, path, name, identifier.strip("/"))
+        return RegistryRoute(RouteKind.UPLOAD, method, path, name, identifier.strip("/"))
     name, found, digest = rest.rpartition("/blobs/")
     if found:
-        return RegistryRoute(BLOB_KINDS.get(method, Kind.OTHER), method, path, name, digest)
+        return RegistryRoute(BLOB_KINDS.get(method, RouteKind.OTHER), method, path, name, digest)
     if rest.endswith("/tags/list"):
-        return RegistryRoute(Kind.TAGS, method, path, rest.removesuffix("/tags/list"))
-    return RegistryRoute(Kind.OTHER, method, path)
+        return RegistryRoute(RouteKind.TAGS, method, path, rest.removesuffix("/tags/list"))
+    return RegistryRoute(RouteKind.OTHER, method, path)

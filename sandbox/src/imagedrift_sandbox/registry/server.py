@@ -23,7 +23,7 @@ from imagedrift_sandbox.registry.auth import (
 )
 from imagedrift_sandbox.registry.budgets import Budget, Meter
 from imagedrift_sandbox.registry.control import CONTROL, Control
-from imagedrift_sandbox.registry.counts import Counts, Seen, Totals
+from imagedrift_sandbox.registry.counts import Counts, SeenRequest, Totals
 from imagedrift_sandbox.registry.faults import (
     Fault,
     Faults,
@@ -33,16 +33,16 @@ from imagedrift_sandbox.registry.faults import (
     replacement,
     send_badly,
 )
-from imagedrift_sandbox.registry.images import Pushed, Shape, push_image
+from imagedrift_sandbox.registry.images import PushedImage, Shape, push_image
 from imagedrift_sandbox.registry.pull_api import accept_of, read
 from imagedrift_sandbox.registry.push_api import Uploads
 from imagedrift_sandbox.registry.replies import oci_error
-from imagedrift_sandbox.registry.routes import PUSHES, Kind, RegistryRoute, understand
-from imagedrift_sandbox.registry.store import Store
+from imagedrift_sandbox.registry.routes import PUSHES, RegistryRoute, RouteKind, understand
+from imagedrift_sandbox.registry.store import RegistryContent
 from imagedrift_sandbox.registry.tag_pages import TagPaging
 from imagedrift_sandbox.registry.token_endpoint import give_token
 
-METERED = frozenset({Kind.MANIFEST_HEAD, Kind.MANIFEST_GET})
+METERED = frozenset({RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET})
 
 
 class SandboxRegistry:
@@ -55,12 +55,12 @@ class SandboxRegistry:
         self,
         *,
         auth: Auth | None = None,
-        store: Store | None = None,
+        store: RegistryContent | None = None,
         tokens: IssuedTokens | None = None,
         negotiate: bool = True,
     ) -> None:
         self.auth = auth or Auth()
-        self.store = store or Store()
+        self.store = store or RegistryContent()
         self.tokens = tokens or IssuedTokens()
         self.negotiate = negotiate
         """Whether Accept is obeyed; some registries ignore it."""
@@ -112,11 +112,11 @@ class SandboxRegistry:
         platforms: tuple[str, ...] = ("linux/amd64",),
         seed: int = 0,
         shape: Shape = Shape.MANIFEST,
-    ) -> Pushed:
+    ) -> PushedImage:
         """Put a synthetic image here without a client; see `images.push_image`."""
         return push_image(self.store, repository, tag, platforms=platforms, seed=seed, shape=shape)
 
-    def push_tags(self, repository: str, tags: Iterable[str], *, seed: int = 0) -> Pushed:
+    def push_tags(self, repository: str, tags: Iterable[str], *, seed: int = 0) -> PushedImage:
         """Put one synthetic image here under many tags."""
         names = [*tags]
         pushed = self.push_image(repository, names[0], seed=seed)
@@ -141,7 +141,7 @@ class SandboxRegistry:
         if path.startswith(CONTROL):
             return await self._control.answer(request)
         route = understand(request.method, path, self.auth.token_path)
-        seen = _seen(route, request)
+        seen = _note_request(route, request)
         self.counts.arrived(route, seen)
         credentials = seen.authorization is not None
         fault = self.faults.strike(route, request.host, credentials=credentials)
@@ -153,7 +153,7 @@ class SandboxRegistry:
         return response
 
     async def _misbehave(
-        self, fault: Fault, route: RegistryRoute, request: web.BaseRequest, seen: Seen
+        self, fault: Fault, route: RegistryRoute, request: web.BaseRequest, seen: SeenRequest
     ) -> web.StreamResponse:
         if fault.latency_s:
             await asyncio.sleep(fault.latency_s)
@@ -170,7 +170,7 @@ class SandboxRegistry:
         return await send_badly(fault, request, answer)
 
     async def _behave(self, route: RegistryRoute, request: web.BaseRequest) -> web.Response:
-        if route.kind is Kind.TOKEN:
+        if route.kind is RouteKind.TOKEN:
             return await give_token(self.auth, self.tokens, request, time.monotonic())
         decision = self._decide(route, request)
         if decision.access is not Access.GRANTED:
@@ -205,8 +205,8 @@ class SandboxRegistry:
         return read(self.store, route, request, negotiate=self.negotiate, paging=self.tag_paging)
 
 
-def _seen(route: RegistryRoute, request: web.BaseRequest) -> Seen:
-    return Seen(
+def _note_request(route: RegistryRoute, request: web.BaseRequest) -> SeenRequest:
+    return SeenRequest(
         kind=route.kind,
         method=route.method,
         host=request.host,

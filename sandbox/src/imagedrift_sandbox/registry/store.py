@@ -42,7 +42,7 @@ class Repository:
 
 
 @dataclass
-class Store:
+class RegistryContent:
     """All repositories, and the blobs that they share."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)

@@ -7,20 +7,17 @@ manifests, on another host: for those a second registry that shares content and 
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagedrift_sandbox.registry.auth import Auth, Scheme
 from imagedrift_sandbox.registry.budgets import Budget, Dialect, Wait
 from imagedrift_sandbox.registry.faults import Fault, no_digest_header
-from imagedrift_sandbox.registry.routes import Kind
+from imagedrift_sandbox.registry.routes import RouteKind
+from imagedrift_sandbox.registry.server import SandboxRegistry
 from imagedrift_sandbox.registry.tag_pages import TagPaging
 
-if TYPE_CHECKING:
-    from imagedrift_sandbox.registry.server import SandboxRegistry
-
-BOTH = (Kind.MANIFEST_HEAD, Kind.MANIFEST_GET)
+BOTH = (RouteKind.MANIFEST_HEAD, RouteKind.MANIFEST_GET)
 
 
 class Vendor(StrEnum):
@@ -109,7 +106,7 @@ PROFILES = {
             scheme=Scheme.BASIC,
             challenges=('BASIC realm="Sonatype Nexus Repository Manager"',),
         ),
-        faults=(Fault(kinds=(Kind.MANIFEST_HEAD,), credentials=True, status=405, body=""),),
+        faults=(Fault(kinds=(RouteKind.MANIFEST_HEAD,), credentials=True, status=405, body=""),),
     ),
     Vendor.ARTIFACTORY: VendorProfile(
         auth=_bearer("{host}", "/artifactory/api/docker/main/v2/token"),
@@ -125,10 +122,10 @@ PROFILES = {
 
 
 def imitate(
-    registry: "SandboxRegistry",
+    registry: SandboxRegistry,
     vendor: Vendor,
     *,
-    elsewhere: "SandboxRegistry | None" = None,
+    elsewhere: SandboxRegistry | None = None,
     users: dict[str, str] | None = None,
     private: tuple[str, ...] = (),
     identity_tokens: dict[str, str] | None = None,
@@ -156,7 +153,7 @@ def imitate(
         registry.misbehave(Fault(kinds=BOTH, redirect=other.url, credentials=after_login))
 
 
-def _auth_at(profile: VendorProfile, registry: "SandboxRegistry", other: "SandboxRegistry") -> Auth:
+def _auth_at(profile: VendorProfile, registry: SandboxRegistry, other: SandboxRegistry) -> Auth:
     """Write the addresses of these registries into how a vendor asks for credentials."""
     auth = profile.auth
     return msgspec.structs.replace(

@@ -16,18 +16,18 @@ from imagedrift_schemas.v1 import TagTrack
 
 Value: TypeAlias = tuple[Numbers, Numbers, Numbers]
 """The value by which versions are ordered."""
-Newest: TypeAlias = str | UnsetType | None
+NewestTag: TypeAlias = str | UnsetType | None
 """The newest tag of a step; None where there is none; UNSET where that is not known."""
 
 
 class Newer(Struct, frozen=True):
     """The newer versions of a version's track."""
 
-    patch: Newest = None
+    patch: NewestTag = None
     """The newest of the same major and minor part."""
-    minor: Newest = None
+    minor: NewestTag = None
     """The newest of the same major part and a higher minor one."""
-    major: Newest = None
+    major: NewestTag = None
     """The newest of a higher major part."""
     behind: int = 0
     """How many newer versions were seen: at least so many where names were left out."""

@@ -148,7 +148,7 @@ def _find_numbers(masked: str) -> tuple[int, int, Numbers, str] | None:
     """Return where the numbers begin and end, their parts, and how they write a date."""
     date = patterns.DATE.search(masked)
     if date and not patterns.VERSION_FIRST.match(masked[: date.start()]):
-        return *date.span(), _given(date), _dashed_form(_given(date))
+        return *date.span(), _numbers_of(date), _dashed_form(_numbers_of(date))
     lead = patterns.DOTTED_SECOND.match(masked) or patterns.NUMBERED_WORD.match(masked)
     first = patterns.DIGIT.search(masked, lead.end() if lead else 0)
     if first is None:
@@ -169,7 +169,7 @@ def _read_parts(prefix: str, text: str) -> tuple[Numbers, str] | None:
     if not dot and patterns.NO_VERSION.match(prefix + "."):
         return None
     if date := patterns.COMPACT.fullmatch(first):
-        parts = _given(date)
+        parts = _numbers_of(date)
         return parts + rest, "".join(patterns.FORMS[: len(parts)])
     if patterns.YEAR.fullmatch(first):
         return (int(first), *rest), "YYYY"
@@ -208,7 +208,7 @@ def _read_suffix(tag: str, masked: str, start: int) -> tuple[str, Numbers]:
     return text, tuple(number for match in builds for number in _read_numbers(match["numbers"]))
 
 
-def _given(match: re.Match[str]) -> Numbers:
+def _numbers_of(match: re.Match[str]) -> Numbers:
     return tuple(int(group) for group in match.groups() if group is not None)
 
 

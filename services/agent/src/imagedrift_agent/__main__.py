@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Sequence
 
-from msgspec.structs import replace
+from imagedrift_runtime.import_guard import without_collecting
 
-from imagedrift_agent.settings import AgentSettings
-from imagedrift_agent.wiring import SERVICE, start
-from imagedrift_runtime import process
+with without_collecting():
+    from msgspec.structs import replace
+
+    from imagedrift_agent.settings import AgentSettings
+    from imagedrift_agent.wiring import SERVICE, start
+    from imagedrift_runtime import process
 
 ABOUT = """Tells what images this host has, when they change.
 

@@ -37,7 +37,7 @@ class Publisher(Protocol):
         """Send a heartbeat, which no stream stores."""
 
 
-Connect = Callable[[], AbstractAsyncContextManager[Publisher]]
+ConnectPublisher = Callable[[], AbstractAsyncContextManager[Publisher]]
 
 
 class Reporter:
@@ -46,7 +46,7 @@ class Reporter:
     def __init__(
         self,
         profile: messages.HostProfile,
-        connect: Connect,
+        connect: ConnectPublisher,
         state: AgentState,
         clock: Clock,
         return_within_s: float,
@@ -128,8 +128,8 @@ class Reporter:
         """Tell why the inventory that NATS has may be out of date."""
         return self._state.degraded or self._not_stored
 
-    def _sent(self, degraded: str) -> cadence.Sent:
-        return cadence.Sent(
+    def _sent(self, degraded: str) -> cadence.SentMessage:
+        return cadence.SentMessage(
             at=self._clock.monotonic(),
             degraded=degraded,
             interval_s=self._profile.interval_s,

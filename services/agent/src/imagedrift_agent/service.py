@@ -8,7 +8,7 @@
 import asyncio
 
 from imagedrift_agent.core.messages import HostProfile
-from imagedrift_agent.reporter import Connect, Reporter
+from imagedrift_agent.reporter import ConnectPublisher, Reporter
 from imagedrift_agent.state import AgentState, StateStore
 from imagedrift_agent.watcher import ImageSource, ReportHealth, Watcher
 from imagedrift_runtime.clock import Clock
@@ -17,7 +17,7 @@ from imagedrift_runtime.clock import Clock
 async def report(
     profile: HostProfile,
     source: ImageSource,
-    connect: Connect,
+    connect: ConnectPublisher,
     store: StateStore,
     clock: Clock,
     stopping: asyncio.Event,

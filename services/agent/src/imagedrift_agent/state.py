@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from imagedrift_agent.core import messages
-from imagedrift_agent.core.cadence import Confirmed
+from imagedrift_agent.core.cadence import ConfirmedInventory
 from imagedrift_schemas.v1 import Inventory
 
 
@@ -20,7 +20,7 @@ class SavedState(Struct, frozen=True):
 
     where: str = ""
     """The NATS, site and host id that it was confirmed for: others begin afresh."""
-    confirmed: Confirmed = Confirmed()
+    confirmed: ConfirmedInventory = ConfirmedInventory()
     newest: Inventory | None = None
 
 
@@ -67,7 +67,7 @@ class AgentState:
 
     def confirm(self, fingerprint: str, content: str, now: datetime) -> None:
         """Note that NATS has the inventory of this fingerprint."""
-        self.confirmed = Confirmed(fingerprint, content, now)
+        self.confirmed = ConfirmedInventory(fingerprint, content, now)
         self._save()
 
     def _save(self) -> None:

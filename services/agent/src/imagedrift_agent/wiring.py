@@ -11,9 +11,9 @@ from imagedrift_agent.adapters.engine import Engine
 from imagedrift_agent.adapters.engine_faults import EngineFault
 from imagedrift_agent.adapters.files import KINDS, ImageFile, Remark
 from imagedrift_agent.adapters.state_folder import BadStateFolder, StateFolder
-from imagedrift_agent.core.address import Address, BadAddress, read_address
+from imagedrift_agent.core.address import BadAddress, EngineAddress, read_address
 from imagedrift_agent.core.messages import HostProfile, inventory
-from imagedrift_agent.reporter import Connect
+from imagedrift_agent.reporter import ConnectPublisher
 from imagedrift_agent.service import report
 from imagedrift_agent.settings import AgentSettings
 from imagedrift_agent.watcher import ImageSource, ReportHealth
@@ -70,7 +70,7 @@ def source_of(settings: AgentSettings, remark: Remark | None = None) -> ImageSou
 def engine_of(settings: AgentSettings) -> Engine:
     """The engine that the settings name; where it listens is looked up anew at each use."""
 
-    def find() -> Address:
+    def find() -> EngineAddress:
         try:
             return address_of(settings)
         except BadAddress as error:
@@ -79,7 +79,7 @@ def engine_of(settings: AgentSettings) -> Engine:
     return Engine(find)
 
 
-def address_of(settings: AgentSettings) -> Address:
+def address_of(settings: AgentSettings) -> EngineAddress:
     """Where the engine listens. Raises `BadAddress`."""
     return read_address(
         settings.docker_host,
@@ -112,7 +112,7 @@ def profile_of(settings: AgentSettings, host: str) -> HostProfile:
     )
 
 
-def connector(settings: AgentSettings, host: str, health: Health | None) -> Connect:
+def connector(settings: AgentSettings, host: str, health: Health | None) -> ConnectPublisher:
     """How to connect to NATS."""
     return lambda: jetstream.connected(
         settings.nats_url,

@@ -4,20 +4,23 @@ import gc
 import sys
 from functools import partial
 
-from imagedrift_ingest.adapters.postgres import connection
-from imagedrift_ingest.parts import Parts
-from imagedrift_ingest.settings import IngestSettings
-from imagedrift_ingest.wiring import Periods, Wiring
-from imagedrift_runtime import process
-from imagedrift_runtime.clock import SystemClock
-from imagedrift_runtime.nats import bus
-from imagedrift_runtime.process import Process
-from imagedrift_runtime.registries.watched_file import LiveRegistries
-from imagedrift_runtime.settings import read_again
+from imagedrift_runtime.import_guard import without_collecting
+
+with without_collecting():
+    from imagedrift_ingest.adapters.postgres import connection
+    from imagedrift_ingest.parts import Parts
+    from imagedrift_ingest.settings import IngestSettings
+    from imagedrift_ingest.wiring import Periods, Wiring
+    from imagedrift_runtime import process
+    from imagedrift_runtime.clock import SystemClock
+    from imagedrift_runtime.nats import bus
+    from imagedrift_runtime.process import Process
+    from imagedrift_runtime.registries.watched_file import LiveRegistries
+    from imagedrift_runtime.settings import read_again
 
 SERVICE = "imagedrift-ingest"
 ABOUT = "imagedrift-ingest: inventories and answers in, facts, comparisons and questions out."
-OTHER_CONNECTIONS = 4
+OTHER_CONNECTIONS = 5
 COLLECT_EVERY = 50_000
 """New objects between two searches for cycles: a batch makes tens of thousands, none in a cycle."""
 EVERY = Periods()
@@ -43,7 +46,6 @@ async def start(settings: IngestSettings, run: Process, every: Periods = EVERY) 
 
 def main() -> int:
     """Run the service and return the exit code."""
-    gc.freeze()  # modules stay
     gc.set_threshold(COLLECT_EVERY)
     return process.run(SERVICE, IngestSettings, start, about=ABOUT, parts=("nats", connection.PART))
 

@@ -17,13 +17,13 @@ from imagedrift_runtime.health import Health
 from imagedrift_runtime.nats.bus import Bus
 
 
-class Maintained(Struct, frozen=True):
+class MaintenanceResult(Struct, frozen=True):
     """The result of maintenance: how many of each."""
 
     done: dict[str, int]
 
 
-async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
+async def maintain(dsn: str, retention: Retention | None = None) -> MaintenanceResult:
     """Do all maintenance once. Safe at any time, also while ingest runs."""
     clock, health = SystemClock(), Health()
     async with connection.database(dsn, connections=1, health=health, clock=clock) as database:
@@ -36,7 +36,7 @@ async def maintain(dsn: str, retention: Retention | None = None) -> Maintained:
         done["due_counted"] = await turns.run("count_fleet", fleet.count_due) or 0
         done["fleet_counted"] = await turns.run("count_fleet", fleet.count_hosts_and_images) or 0
         done["trend_taken"] = await work.take_trend()
-        return Maintained(done)
+        return MaintenanceResult(done)
 
 
 async def forget(dsn: str, site: str, host: str) -> None:

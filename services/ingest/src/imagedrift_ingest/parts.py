@@ -19,29 +19,30 @@ from imagedrift_ingest.adapters.postgres.candidates import CandidateRules
 from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
+from imagedrift_ingest.adapters.postgres.digest_questions import DigestQuestions
 from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
 from imagedrift_ingest.adapters.postgres.hosts import HostTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.outbox import OutboxTable
-from imagedrift_ingest.adapters.postgres.questions import (
-    OF_ONE_HOST,
-    ListQuestions,
-    QuestionTable,
-)
+from imagedrift_ingest.adapters.postgres.questions import OF_ONE_HOST, ListQuestions, TagQuestions
 from imagedrift_ingest.adapters.postgres.registries import RegistryTable
 from imagedrift_ingest.adapters.postgres.tag_lists import TagListTable
 from imagedrift_ingest.adapters.postgres.turns import TurnTable
 from imagedrift_ingest.adapters.postgres.verdicts import StoredVerdicts
 from imagedrift_ingest.core.freshness import list_ttl, question_ttl
+from imagedrift_ingest.core.questions import DueList
 from imagedrift_ingest.settings import IngestSettings
+from imagedrift_ingest.usecases import describe, plan
 from imagedrift_ingest.usecases.announce import Announce
+from imagedrift_ingest.usecases.ask import Ask, D, DueQuestions
 from imagedrift_ingest.usecases.base_images import FollowBaseImages
 from imagedrift_ingest.usecases.count_fleet import CountFleet
+from imagedrift_ingest.usecases.describe import DescribeDigests
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
 from imagedrift_ingest.usecases.maintain import Maintain
-from imagedrift_ingest.usecases.plan import NOTED_AT_ONCE, Plan
+from imagedrift_ingest.usecases.plan import Plan
 from imagedrift_ingest.usecases.policy import FollowRegistries
 from imagedrift_ingest.usecases.store.answers import (
     StoreAnswers,
@@ -76,9 +77,18 @@ class Parts:
         self.settings = settings
         self.database = database
         self._registries = registries
-        self.plan_now, self.announce_now = asyncio.Event(), asyncio.Event()
+        self.plan_now, self.describe_now = asyncio.Event(), asyncio.Event()
+        self.announce_now = asyncio.Event()
+        self._rules = settings.freshness_rules
         self._turns = TurnTable(database, process.health, clock)
         self.lanes = LaneMonitor(bus, registries.lanes)
+        self._publisher = QuestionPublisher(
+            bus,
+            registries.lane_of,
+            self.lanes.is_missing,
+            question_ttl(self._rules),
+            list_ttl(self._rules),
+        )
         self.follow_registries = FollowRegistries(
             registries, StoredVerdicts(database), self.lanes.look, process.reload, self.plan_now
         )
@@ -90,9 +100,7 @@ class Parts:
         self._digests, self.digest_bookmarks = self._source(DIGESTS)
         self._tags, self.tag_bookmarks = self._source(TAGS)
         self._candidates = CandidateRules(registries.is_named)
-        self._tag_lists = TagListTable(
-            database, self.tag_bookmarks, settings.freshness_rules, self._candidates
-        )
+        self._tag_lists = TagListTable(database, self.tag_bookmarks, self._rules, self._candidates)
         self.heartbeats = Heartbeats(
             StoredHeartbeats(database, self._keys), DeadLetterPublisher(bus), clock, MOST_HELD
         )
@@ -104,7 +112,7 @@ class Parts:
             self._comparisons,
             self._keys,
             self.inventory_bookmarks,
-            self.plan_now.set,
+            self._new_images,
         )
         return StoreInventories(hosts, self._inventories, self.inventory_bookmarks, self.clock)
 
@@ -113,7 +121,7 @@ class Parts:
         answers = AnswerTable(
             self.database,
             self.digest_bookmarks,
-            self.settings.freshness_rules,
+            self._rules,
             self._registries.is_named,
             self.announce_now.set,
         )
@@ -134,28 +142,31 @@ class Parts:
         return StoreDeadLetters(DeadLetterTable(self.database), letters)
 
     def plan(self) -> Plan:
-        """Make the planner, which publishes the questions that are due."""
-        rules = self.settings.freshness_rules
-        publisher = QuestionPublisher(
-            self.bus,
-            self._registries.lane_of,
-            self.lanes.is_missing,
-            question_ttl(rules),
-            list_ttl(rules),
+        """Make the planner, which asks about the tags that are due."""
+        blocked = BlockedReferences(self.database, self._rules, MOVED_AT_ONCE)
+        tags = TagQuestions(
+            self.database, blocked, self._rules, self.settings.outstanding, OF_ONE_HOST
         )
         return Plan(
-            QuestionTable(self.database, rules, self.settings.outstanding, OF_ONE_HOST),
-            ListQuestions(self.database, rules),
-            BlockedReferences(self.database, rules, MOVED_AT_ONCE),
-            publisher,
+            self._ask(plan.TURN, tags).run,
             self._comparisons,
-            self._turns,
-            rules,
             self.clock,
             self.plan_now,
             self.process.stopping,
-            NOTED_AT_ONCE,
         )
+
+    def describe(self) -> DescribeDigests:
+        """Make the work that asks what is inside digests."""
+        return DescribeDigests(
+            self._ask(describe.TURN, DigestQuestions(self.database, self._rules, OF_ONE_HOST)).run,
+            self.clock,
+            self.describe_now,
+            self.process.stopping,
+        )
+
+    def list_tags(self) -> Ask[DueList]:
+        """Make the work that asks for the tags of repositories."""
+        return self._ask("list_tags", ListQuestions(self.database, self._rules))
 
     def announce(self) -> Announce:
         """Make the publisher of changed verdicts."""
@@ -185,6 +196,15 @@ class Parts:
         return Maintain(
             MaintainedTables(self.database), self._turns, self.settings.retention, self.clock
         )
+
+    def _ask(self, turn: str, questions: DueQuestions[D]) -> Ask[D]:
+        """Make the work that asks questions of one kind."""
+        return Ask(turn, questions, self._publisher, self._turns, self.clock)
+
+    def _new_images(self) -> None:
+        """Tell that hosts brought new images."""
+        self.plan_now.set()
+        self.describe_now.set()
 
     def _source(self, name: str) -> tuple[SourceStream, Bookmarks]:
         """Open a stream, and the bookmarks that tell how far it was read."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.jetstream.streams import DIGESTS, REGISTRIES, TAGS
-from imagedrift_ingest.adapters.postgres import migrations
+from imagedrift_ingest.adapters.postgres import schema_check
 from imagedrift_ingest.errors import DatabaseUnavailable, ServerUnavailable
 from imagedrift_ingest.parts import Parts
 from imagedrift_ingest.usecases.store.lists import BATCH as LISTS_AT_ONCE
@@ -28,6 +28,8 @@ class Periods(Struct, frozen=True, kw_only=True):
     """How often each work is repeated, in seconds."""
 
     plan: float = 0.5
+    describe: float = 0.5
+    list_tags: float = 0.5
     announce: float = 1.0
     heartbeats: float = 0.25
     bookmarks: float = 5.0
@@ -67,9 +69,9 @@ class Wiring:
         """
         while not self._process.stopping.is_set():
             try:
-                await self._parts.database.transaction(migrations.check)
+                await self._parts.database.transaction(schema_check.check)
                 await self._parts.follow_registries.apply()
-            except migrations.WrongSchema as error:
+            except schema_check.WrongSchema as error:
                 raise SettingsFault([f"DATABASE_URL: {error}"]) from error
             except DatabaseUnavailable as error:
                 log.warning("database.awaited", error=str(error))
@@ -128,6 +130,8 @@ class Wiring:
         parts, maintain = self._parts, self._parts.maintain()
         return [
             Work("plan", parts.plan().run, every.plan, parts.plan_now),
+            Work("describe", parts.describe().run, every.describe, parts.describe_now),
+            Work("list_tags", parts.list_tags().run, every.list_tags),
             Work("announce", parts.announce().run, every.announce, parts.announce_now),
             Work("note_heartbeats", parts.heartbeats.store, every.heartbeats),
             Work("look_at_inventories", parts.inventory_bookmarks.look, every.bookmarks),

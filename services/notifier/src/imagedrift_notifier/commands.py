@@ -11,16 +11,16 @@ from imagedrift_notifier.adapters.channels import Channels
 from imagedrift_notifier.adapters.database import open_database
 from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.core.bundle import bundles
-from imagedrift_notifier.core.content import Content, trial_content, write
+from imagedrift_notifier.core.content import MessageContent, trial_content, write
 from imagedrift_notifier.core.due_group import DueGroup
 from imagedrift_notifier.core.outbound import OutboundMessage
 from imagedrift_notifier.core.outcome import Delivered
 from imagedrift_notifier.core.route import MessageRoute, Routes
 from imagedrift_notifier.core.schedule import send_time
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_runtime.clock import SystemClock, now
 
-__all__ = ["DatabaseAway", "Preview", "file_faults", "load", "preview", "send_test", "when"]
+__all__ = ["DatabaseUnreachable", "Preview", "file_faults", "load", "preview", "send_test", "when"]
 
 load = routes_file.load
 
@@ -29,7 +29,7 @@ class Preview(Struct, frozen=True):
     """A message that a route would send."""
 
     route: str
-    content: Content
+    content: MessageContent
 
 
 def file_faults(routes: Routes) -> list[str]:
@@ -67,7 +67,7 @@ async def send_test(route: MessageRoute, page: str) -> str:
 async def preview(dsn: str, routes: Sequence[MessageRoute], page: str) -> list[Preview]:
     """Write the messages of each route about all due images, as if it had told nothing before.
 
-    Nothing is sent, and nothing is claimed. Raises `DatabaseAway`.
+    Nothing is sent, and nothing is claimed. Raises `DatabaseUnreachable`.
     """
     async with open_database(dsn) as database:
         views = DueViews(database)

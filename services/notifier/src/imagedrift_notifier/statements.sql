@@ -77,18 +77,31 @@ FROM ops.images AS i
 JOIN unnest(:references::text[]) AS r (reference) ON r.reference = i.reference;
 
 -- name: errors
--- Registries of which references have failed for a while: one topic for each kind of failure.
-SELECT
-  'error' AS kind, e.registry AS reference, e.outcome AS target, count(*) AS hosts, 0::bigint AS running_hosts,
-  '{}'::text[] AS places, 0::bigint AS place_count, '{}'::text[] AS from_versions, '' AS to_version,
-  min(e.failing_since) AS since, min(e.failing_since) AS due_at, coalesce(min(e.error), '') AS detail
-FROM (
-  SELECT split_part(reference, '/', 1) AS registry, outcome, error, failing_since
+-- Registries of which references have failed for a while: one topic for each kind of failure. Any host
+-- can name registries that do not exist: of those whose images one host alone has, ten are told, first
+-- what was ever answered, and then what fails longest.
+WITH failing AS (
+  SELECT
+    split_part(reference, '/', 1) AS registry, outcome, count(*) AS references_failing, max(hosts) AS most_hosts,
+    min(failing_since) AS since, coalesce(min(error), '') AS detail
   FROM ops.lookup_errors
   WHERE outcome <> 'missing' AND failing_since < now() - :failing_for::interval AND hosts > 0
-) AS e
-WHERE :registry::text IS NULL OR e.registry = :registry::text
-GROUP BY e.registry, e.outcome;
+  GROUP BY 1, outcome
+), answered AS (
+  SELECT DISTINCT registry FROM ops.images WHERE remote_digest IS NOT NULL
+), ranked AS (
+  SELECT f.*, row_number() OVER (
+    PARTITION BY f.most_hosts > 1 ORDER BY a.registry IS NULL, f.since, f.registry, f.outcome
+  ) AS nth
+  FROM failing AS f
+  LEFT JOIN answered AS a ON a.registry = f.registry
+)
+SELECT
+  'error' AS kind, e.registry AS reference, e.outcome AS target, e.references_failing AS hosts, 0::bigint AS running_hosts,
+  '{}'::text[] AS places, 0::bigint AS place_count, '{}'::text[] AS from_versions, '' AS to_version,
+  e.since, e.since AS due_at, e.detail
+FROM ranked AS e
+WHERE (e.most_hosts > 1 OR e.nth <= 10) AND (:registry::text IS NULL OR e.registry = :registry::text);
 
 -- name: candidates
 -- References that may have become due without a change of a verdict: a waiting time has passed, an
@@ -166,11 +179,19 @@ WHERE f.route = r.route AND NOT r.is_begun;
 
 -- name: claim
 -- What a route gathers already is sent together with what is claimed now, unless that is to be sooner.
--- Nothing is claimed for a route that was begun anew since its state was read.
+-- Nothing is claimed for a route that was begun anew since its state was read. A tag may move with every
+-- check: it is told ten times a day, and what it points to then is claimed without being sent.
 INSERT INTO notify.claims (route, kind, reference, target, send_at)
 SELECT
   :route::text, c.kind, c.reference, c.target,
-  CASE WHEN c.send_at IS NOT NULL THEN least((
+  CASE WHEN c.send_at IS NOT NULL AND 10 > (
+    SELECT count(*) FROM (
+      SELECT FROM notify.claims AS o
+      WHERE o.route = :route::text AND o.kind = c.kind AND o.reference = c.reference
+        AND o.send_at IS NOT NULL AND o.claimed_at > now() - interval '1 day'
+      LIMIT 10
+    ) AS told
+  ) THEN least((
     SELECT min(o.send_at) FROM notify.claims AS o
     WHERE o.route = :route::text AND o.message_id IS NULL AND o.send_at > now()), c.send_at) END
 FROM unnest(:kinds::text[], :references::text[], :targets::text[], :times::timestamptz[])
@@ -186,9 +207,10 @@ FROM unnest(:routes::text[], :times::timestamptz[]) AS f (route, latest)
 WHERE c.route = f.route AND c.message_id IS NULL AND c.send_at > f.latest;
 
 -- name: release_errors
--- A registry that can be asked again is told of anew when it fails the next time.
+-- A registry that can be asked again is told of anew when it fails the next time, within the hour only
+-- once: its failure comes and goes with the inventories of a host that alone has its images.
 DELETE FROM notify.claims AS c
-WHERE c.kind = 'error' AND EXISTS (SELECT FROM unnest(:routes::text[]) AS x (route) WHERE x.route = c.route) AND (c.message_id IS NOT NULL OR c.send_at IS NULL)
+WHERE c.kind = 'error' AND c.claimed_at < now() - interval '1 hour' AND EXISTS (SELECT FROM unnest(:routes::text[]) AS x (route) WHERE x.route = c.route) AND (c.message_id IS NOT NULL OR c.send_at IS NULL)
   AND NOT EXISTS (
     SELECT FROM unnest(:references::text[], :targets::text[]) AS f (reference, target)
     WHERE f.reference = c.reference AND f.target = c.target);
@@ -289,6 +311,28 @@ WITH messages AS (
   UPDATE notify.routes SET since = now(), is_begun = false, is_restored = true
 )
 SELECT (SELECT count(*) FROM messages) AS messages, (SELECT count(*) FROM topics) AS topics;
+
+-- name: trim
+-- Of an image and a kind the newest hundred topics are kept that wait for nothing: a tag may move with
+-- every check, for a year.
+DELETE FROM notify.claims AS c
+USING (
+  SELECT n.route, n.kind, n.reference, n.target
+  FROM (SELECT route, kind, reference FROM notify.claims GROUP BY route, kind, reference HAVING count(*) > 100) AS many
+  CROSS JOIN LATERAL (
+    SELECT o.route, o.kind, o.reference, o.target, o.message_id, o.send_at
+    FROM notify.claims AS o
+    WHERE o.route = many.route AND o.kind = many.kind AND o.reference = many.reference
+    ORDER BY o.claimed_at DESC
+    OFFSET 100
+  ) AS n
+  WHERE n.message_id IS NOT NULL OR n.send_at IS NULL
+) AS old
+WHERE (c.route, c.kind, c.reference, c.target) = (old.route, old.kind, old.reference, old.target);
+
+-- name: moment
+-- The database's time.
+SELECT now() AS now;
 
 -- name: prune
 -- What was told long ago; and what nobody tells, as its route is gone.

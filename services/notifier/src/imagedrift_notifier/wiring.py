@@ -11,7 +11,7 @@ from imagedrift_notifier.adapters.database import NotifierDatabase
 from imagedrift_notifier.adapters.due_views import DueViews
 from imagedrift_notifier.adapters.message_tables import MessageTables
 from imagedrift_notifier.adapters.routes_file import LiveRoutesFile
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_notifier.usecases.compose import Compose
 from imagedrift_notifier.usecases.deliver import Deliver
@@ -60,7 +60,9 @@ class NotifierWiring:
     async def serve(self, every: NotifierPeriods) -> None:
         """Handle changes, and repeat all work, until asked to stop."""
         stopping = self._run.stopping
-        periodic = Periodic(self._run.works, stopping, self._clock, postponed_by=(DatabaseAway,))
+        periodic = Periodic(
+            self._run.works, stopping, self._clock, postponed_by=(DatabaseUnreachable,)
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
                 consumer.handle_batches(
@@ -89,5 +91,5 @@ class NotifierWiring:
             ("sweep", self._sweep.run, every.sweep),
             ("compose", compose.run, every.compose),
             ("deliver", deliver.run, every.deliver),
-            ("prune", self._tables.prune, every.prune),
+            ("prune", lambda: self._tables.prune(self._clock.now()), every.prune),
         ]

@@ -4,16 +4,19 @@ import gc
 import sys
 from importlib.metadata import version
 
-from imagedrift_resolver.adapters.names import LookUp, look_up
-from imagedrift_resolver.adapters.webhook import Webhook
-from imagedrift_resolver.settings import ResolverSettings, check
-from imagedrift_resolver.wiring import Renewing, open_buckets, registries_file
-from imagedrift_runtime import process
-from imagedrift_runtime.clock import SystemClock
-from imagedrift_runtime.nats import bus
-from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S
-from imagedrift_runtime.settings import both_or_faults
-from imagedrift_schemas import subjects
+from imagedrift_runtime.import_guard import without_collecting
+
+with without_collecting():
+    from imagedrift_resolver.adapters.host_names import LookUp, look_up
+    from imagedrift_resolver.adapters.webhook import Webhook
+    from imagedrift_resolver.settings import ResolverSettings, check
+    from imagedrift_resolver.wiring import Renewing, open_buckets, registries_file
+    from imagedrift_runtime import process
+    from imagedrift_runtime.clock import SystemClock
+    from imagedrift_runtime.nats import bus
+    from imagedrift_runtime.registries.watched_file import LOOK_EVERY_S
+    from imagedrift_runtime.settings import both_or_faults
+    from imagedrift_schemas import subjects
 
 NAME = "imagedrift-resolver"
 ABOUT = "Answers questions about image references by asking their registries."

@@ -7,12 +7,12 @@ put off for seconds is removed, so that it can be asked again at the time that i
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from imagedrift_resolver.core.finding import Asked, CachedAnswer
+from imagedrift_resolver.core.finding import AnyQuestion, CachedAnswer
 from imagedrift_resolver.core.policy import question_fault
 from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 from imagedrift_schemas import codec
 from imagedrift_schemas.errors import SchemaError
 from imagedrift_schemas.v1 import Answer, Limited, List, Question
@@ -33,7 +33,7 @@ class QuestionStream(Protocol):
 class Answering(Protocol):
     """The resolver, which answers questions."""
 
-    async def ask(self, question: Asked) -> CachedAnswer:
+    async def ask(self, question: AnyQuestion) -> CachedAnswer:
         """Answer a question. Raises `BusError`."""
 
 
@@ -44,17 +44,17 @@ class QuestionHandler:
         self._resolver = resolver
         self._questions = questions
 
-    async def handle(self, delivery: Delivery) -> Outcome:
+    async def handle(self, delivery: Delivery) -> HandlerOutcome:
         """Answer one delivered question."""
         return await self._handle(delivery, Question)
 
-    async def handle_list(self, delivery: Delivery) -> Outcome:
+    async def handle_list(self, delivery: Delivery) -> HandlerOutcome:
         """Answer one delivered question for tags."""
         return await self._handle(delivery, List)
 
-    async def _handle(self, delivery: Delivery, kind: Any) -> Outcome:
+    async def _handle(self, delivery: Delivery, kind: Any) -> HandlerOutcome:
         try:
-            question: Asked = codec.decode(delivery.payload, kind)
+            question: AnyQuestion = codec.decode(delivery.payload, kind)
         except SchemaError as error:
             return Reject("malformed", str(error))
         if fault := question_fault(question):

@@ -97,7 +97,7 @@ class RegistryLimiter:
         """Tell whether requests are under way, or it keeps requests from being made."""
         until = self._shared.value.blocked_until
         is_blocked = until is not None and self._clock.now() < until
-        return self.slots.taken > 0 or is_blocked or self.health.is_shut
+        return self.slots.in_use > 0 or is_blocked or self.health.is_shut
 
     @property
     def is_alone(self) -> bool:
@@ -107,7 +107,7 @@ class RegistryLimiter:
     def is_answering(self) -> bool:
         """Tell whether it has answered well, did respond last, and is not silent now."""
         silent_s = self._served_s() - self._heard_at
-        is_silent = self.slots.taken > self.slots.lent and silent_s > SILENT_S
+        is_silent = self.slots.in_use > self.slots.lent and silent_s > SILENT_S
         return self.health.is_answering and not is_silent
 
     @asynccontextmanager
@@ -120,7 +120,7 @@ class RegistryLimiter:
         try:
             async with self._lane_slot(hosts):
                 await self.check(method)
-                if self.slots.taken == self.slots.lent:
+                if self.slots.in_use == self.slots.lent:
                     self._heard_at = self._served_s()
                 async with self.slots.slot():
                     self._check_admission(method, question)

@@ -29,7 +29,7 @@ SHARE_S: Final = 3.0
 KNOWN: Final = Bound(4096, 64 * 1024 * 1024)
 MADE_UP: Final = Bound(512, 4 * 1024 * 1024)
 
-Key = tuple[str, str, bool]
+LimiterKey = tuple[str, str, bool]
 """The registry's name, the budget's, and whether it is Docker Hub itself."""
 
 
@@ -48,9 +48,9 @@ class RegistryLimiters:
         self._states = states
         self._lanes = lanes
         self._clock = clock
-        self._own: dict[Key, RegistryLimiter] = {}
+        self._own: dict[LimiterKey, RegistryLimiter] = {}
         """Of registries that the operator or everybody knows by name."""
-        self._others: BoundedMap[Key, RegistryLimiter] = BoundedMap(
+        self._others: BoundedMap[LimiterKey, RegistryLimiter] = BoundedMap(
             KNOWN, MADE_UP, lambda limiter: limiter.is_needed
         )
         self._bulkheads: dict[str, Bulkhead] = {}
@@ -70,7 +70,7 @@ class RegistryLimiters:
     def __len__(self) -> int:
         return len(self._own) + len(self._others)
 
-    def _limiter(self, site: Site, key: Key) -> RegistryLimiter:
+    def _limiter(self, site: Site, key: LimiterKey) -> RegistryLimiter:
         registry, budget, is_hub = key
         entry = self._registries.of(registry)
         own = RegistryState(registry=registry, credential=budget, observed_at=self._clock.now())

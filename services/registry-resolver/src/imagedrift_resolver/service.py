@@ -16,7 +16,13 @@ from typing import Final, Protocol, TypeVar, overload
 from imagedrift_resolver.admission import NotAdmitted
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
 from imagedrift_resolver.core.credential import ANONYMOUS
-from imagedrift_resolver.core.finding import Asked, CachedAnswer, Finding, answer_to, failure_of
+from imagedrift_resolver.core.finding import (
+    AnyQuestion,
+    CachedAnswer,
+    Finding,
+    answer_to,
+    failure_of,
+)
 from imagedrift_resolver.core.freshness import is_enough, may_inherit
 from imagedrift_resolver.core.listing import Listing
 from imagedrift_resolver.core.site import Site
@@ -47,7 +53,7 @@ AT_ONCE: Final = 1000
 class Cache(Protocol):
     """The answers of the whole fleet."""
 
-    async def read(self, question: Asked) -> tuple[CachedAnswer | None, int]:
+    async def read(self, question: AnyQuestion) -> tuple[CachedAnswer | None, int]:
         """Return the last answer to a question, and its revision."""
 
     async def keep(self, answer: A, revision: int) -> A:
@@ -106,9 +112,9 @@ class Resolver:
     async def ask(self, question: Question) -> AnyAnswer: ...
 
     @overload
-    async def ask(self, question: Asked) -> CachedAnswer: ...
+    async def ask(self, question: AnyQuestion) -> CachedAnswer: ...
 
-    async def ask(self, question: Asked) -> CachedAnswer:
+    async def ask(self, question: AnyQuestion) -> CachedAnswer:
         """Answer a question from the cache, or from its registry."""
         key = subjects.answer_key(question)
         async with self._single_flight.lock(key):
@@ -123,7 +129,7 @@ class Resolver:
             if held and is_enough(held, question, credential, began):
                 return await self._keep(held, revision)
             previous = known if known and may_inherit(known, credential) else None
-            finding = await self._asked(site, question, previous)
+            finding = await self._ask_or_say_why(site, question, previous)
             metrics.answers.add(source="registry", outcome=_label(finding))
             make = partial(answer_to, question, finding, previous, began, credential)
             made = await asyncio.to_thread(make) if _is_long(finding) else make()
@@ -137,8 +143,8 @@ class Resolver:
         self._held.pop(key)
         return kept
 
-    async def _asked(
-        self, site: Site | Failure, question: Asked, previous: CachedAnswer | None
+    async def _ask_or_say_why(
+        self, site: Site | Failure, question: AnyQuestion, previous: CachedAnswer | None
     ) -> Finding:
         """Ask a registry, or say why that cannot be."""
         if not isinstance(site, Site):

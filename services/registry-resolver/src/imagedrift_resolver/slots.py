@@ -41,8 +41,8 @@ class Slots:
         self._stalled_since = float("-inf")
 
     @property
-    def taken(self) -> int:
-        """How many are taken."""
+    def in_use(self) -> int:
+        """How many are in use."""
         return self._taken
 
     @property

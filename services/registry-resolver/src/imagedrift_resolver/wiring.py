@@ -17,6 +17,7 @@ from msgspec import Struct
 from imagedrift_resolver.adapters.cache_api import CacheApi
 from imagedrift_resolver.adapters.dialer import system_dialer
 from imagedrift_resolver.adapters.docker_config import docker_credentials
+from imagedrift_resolver.adapters.host_names import LookUp
 from imagedrift_resolver.adapters.http_client import HttpClient
 from imagedrift_resolver.adapters.jetstream import (
     JetStreamCache,
@@ -24,10 +25,9 @@ from imagedrift_resolver.adapters.jetstream import (
     JetStreamQuestions,
     JetStreamStates,
 )
-from imagedrift_resolver.adapters.names import LookUp
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
-from imagedrift_resolver.adapters.routes import Routes, proxies_of, routes
+from imagedrift_resolver.adapters.routes import ConnectionRoutes, proxies_of, routes
 from imagedrift_resolver.question_handler import QuestionHandler
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
@@ -37,7 +37,7 @@ from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats import bus, consumer
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.errors import BusError
-from imagedrift_runtime.nats.outcomes import Outcome, Retry
+from imagedrift_runtime.nats.outcomes import HandlerOutcome, Retry
 from imagedrift_runtime.nats.topology import LIST_SLOTS
 from imagedrift_runtime.process import Process
 from imagedrift_runtime.registries import operator_file
@@ -70,7 +70,9 @@ async def open_buckets(nats: bus.Bus, clock: Clock) -> Buckets:
     return Buckets(cache, JetStreamStates(await nats.bucket(subjects.BUCKET_REGISTRIES)))
 
 
-def registries_file(settings: ResolverSettings) -> RegistriesFile[tuple[Registries, Routes]]:
+def registries_file(
+    settings: ResolverSettings,
+) -> RegistriesFile[tuple[Registries, ConnectionRoutes]]:
     """Read the configuration of registries, certificates included. Raises `SettingsFault`."""
     _, proxies = both_or_faults(
         lambda: operator_file.load(settings.registries), lambda: proxies_of(settings)
@@ -86,12 +88,12 @@ class Renewing:
         settings: ResolverSettings,
         nats: bus.Bus,
         buckets: Buckets,
-        file: RegistriesFile[tuple[Registries, Routes]],
+        file: RegistriesFile[tuple[Registries, ConnectionRoutes]],
         clock: Clock,
         look_up: LookUp,
     ) -> None:
         self._file = file
-        self._wire = partial(Wired, settings, nats, buckets, clock=clock, look_up=look_up)
+        self._wire = partial(WiredResolver, settings, nats, buckets, clock=clock, look_up=look_up)
         self._wired = self._wire(file.made)
 
     async def lookup(self, payload: bytes) -> bytes:
@@ -126,7 +128,7 @@ class Renewing:
                 return
 
 
-class Wired:
+class WiredResolver:
     """A resolver by one reading of the file."""
 
     def __init__(
@@ -134,7 +136,7 @@ class Wired:
         settings: ResolverSettings,
         nats: bus.Bus,
         buckets: Buckets,
-        read: tuple[Registries, Routes],
+        read: tuple[Registries, ConnectionRoutes],
         clock: Clock,
         look_up: LookUp,
     ) -> None:
@@ -170,7 +172,7 @@ class Wired:
     async def _pull_all(self, service: str, ending: asyncio.Event) -> None:
         """Pull from every lane; one that fails ends the process, as no lane must be forgotten."""
 
-        async def handle_list(delivery: Delivery) -> Outcome:
+        async def handle_list(delivery: Delivery) -> HandlerOutcome:
             work = self._handler.handle_list(delivery)
             return await given_up_at(ending, work, Retry("stopping", LIST_AGAIN_S))
 

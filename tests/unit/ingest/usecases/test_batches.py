@@ -28,7 +28,7 @@ class Refused(NoRefusals):
 async def test_the_guilty_message_alone_is_refused() -> None:
     """P9: a rejected batch is bisected down to the one bad message."""
     hosts = Hosts()
-    batch = [reported(f"web-{n}", n) for n in range(1, 50)] + [reported("poison", 50)]
+    batch = [reported(f"web-{n}", n) for n in range(1, 50)] + [reported("refused", 50)]
 
     outcomes = await store_inventories(hosts).handle(batch)
 
@@ -57,7 +57,7 @@ async def test_the_sequence_of_a_refused_message_is_noted() -> None:
     refused = Refused()
     handler = StoreInventories(Hosts(), StillStream(), refused, StillClock())
     bad = delivery(subjects.inventory("fra1", "web-9"), b"{", 2)
-    await handler.handle([reported("web-1"), bad, reported("poison", 3)])
+    await handler.handle([reported("web-1"), bad, reported("refused", 3)])
     assert refused.seqs == [2, 3]
 
 

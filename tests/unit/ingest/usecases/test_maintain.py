@@ -1,13 +1,12 @@
 """Each step of maintenance is repeated until nothing is left, and stops no other one."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
-from imagedrift_ingest.core.retention import Retention, Step
+from imagedrift_ingest.core.retention import Retention, RetentionStep
 from imagedrift_ingest.usecases.maintain import STEP_WITHIN_S, TURN_S, Maintain, StepsFailed
-from support.ingest import NOW
 from support.turns import OwnTurns
 from support.virtual_time import StillClock
 
@@ -20,12 +19,13 @@ class Tables:
         self._takes_s = takes_s
         self._rows = Counter(rows)
         self.broken: set[str] = set()
+        self.ahead = timedelta()
 
     async def moment(self) -> datetime:
         """Tell the time."""
-        return NOW
+        return self._clock.now() + self.ahead
 
-    async def run_step(self, step: Step) -> int:
+    async def run_step(self, step: RetentionStep) -> int:
         """Remove a row."""
         self._clock.at += self._takes_s
         if step.name in self.broken:
@@ -92,6 +92,19 @@ async def test_a_step_that_fails_is_named_and_stops_no_other() -> None:
     tables.broken = set()
     done = await maintain(tables, clock).tidy()
     assert sum(done.values()) == 0
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=40), timedelta(days=-40)])
+async def test_a_clock_that_jumped_makes_nothing_old(ahead: timedelta) -> None:
+    """While the database's clock and ours differ nothing is removed, which is told."""
+    clock = StillClock()
+    tables = Tables(clock, hosts_retired=3)
+    tables.ahead = ahead
+    with pytest.raises(StepsFailed, match=r"the database.s clock is .*nothing is removed"):
+        await maintain(tables, clock).tidy()
+
+    tables.ahead = timedelta()
+    assert (await maintain(tables, clock).tidy())["hosts_retired"] == 3
 
 
 async def test_work_that_another_replica_does_changes_nothing_here() -> None:

@@ -30,7 +30,7 @@ from imagedrift_agent.adapters.engine_faults import (
 from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS, EngineLimits
 from imagedrift_agent.adapters.event_streams import EVENTS, read_event
 from imagedrift_agent.core import api_version, records
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_agent.core.image_facts import shown, with_few_labels
 from imagedrift_agent.core.image_lister import ImageLister
 from imagedrift_agent.core.lists import EngineLists, known_by_list, with_manifests
@@ -48,7 +48,9 @@ _MANIFESTS = {"manifests": "1"}
 class Engine:
     """One engine."""
 
-    def __init__(self, find: Callable[[], Address], limits: EngineLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, find: Callable[[], EngineAddress], limits: EngineLimits = DEFAULT_LIMITS
+    ) -> None:
         self._find = find
         self._limits = limits
         self._version = records.EngineVersion()

@@ -39,7 +39,7 @@ from imagedrift_agent.adapters.engine_faults import (
 )
 from imagedrift_agent.adapters.engine_limits import DEFAULT_LIMITS, EngineLimits
 from imagedrift_agent.core import decoding
-from imagedrift_agent.core.address import Address
+from imagedrift_agent.core.address import EngineAddress
 from imagedrift_runtime import tls
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ CONNECTIONS: Final = 4
 class EngineClient:
     """The API of one engine for the length of an `async with`."""
 
-    def __init__(self, address: Address, limits: EngineLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, address: EngineAddress, limits: EngineLimits = DEFAULT_LIMITS) -> None:
         self._address = address
         self._limits = limits
         self._prefix = ""
@@ -177,7 +177,7 @@ async def _cancelled(task: "asyncio.Task[Any]") -> None:
     await asyncio.wait({task})
 
 
-def _docker_at(address: Address, limits: EngineLimits) -> aiodocker.Docker:
+def _docker_at(address: EngineAddress, limits: EngineLimits) -> aiodocker.Docker:
     """Make a client of aiodocker with a session of ours. Raises `OSError` for certificates."""
     scheme, host = ("https" if address.tls else "http"), address.host or "localhost"
     port = f":{address.port}" if address.port else ""
@@ -197,7 +197,7 @@ def _docker_at(address: Address, limits: EngineLimits) -> aiodocker.Docker:
     )
 
 
-def _connector(address: Address, limits: EngineLimits) -> aiohttp.BaseConnector:
+def _connector(address: EngineAddress, limits: EngineLimits) -> aiohttp.BaseConnector:
     if address.path:
         return aiohttp.UnixConnector(address.path, limit=CONNECTIONS)
     context = _context(address) if address.tls else True
@@ -229,7 +229,7 @@ def probed_when_silent(limits: EngineLimits, address: Any) -> socket.socket:
     return made
 
 
-def _context(address: Address) -> ssl.SSLContext:
+def _context(address: EngineAddress) -> ssl.SSLContext:
     """Trust only the engine's own CA, and show it our certificate."""
     folder = Path(address.certificates)
     if not address.certificates:

@@ -17,7 +17,7 @@ class BadAddress(ValueError):
     """DOCKER_HOST is nothing that we can connect to."""
 
 
-class Address(Struct, frozen=True):
+class EngineAddress(Struct, frozen=True):
     """A unix socket's path, or a host and a port, with TLS or without."""
 
     path: str = ""
@@ -45,11 +45,11 @@ def read_address(
     certificates: str,
     runtime_dir: str,
     exists: Callable[[str], bool],
-) -> Address:
+) -> EngineAddress:
     """Tell where to connect. Raises `BadAddress`."""
     if not docker_host:
         usual = usual_sockets(runtime_dir)
-        return Address(path=next(filter(exists, usual), usual[0]))
+        return EngineAddress(path=next(filter(exists, usual), usual[0]))
     parts = urlsplit(docker_host)
     if parts.scheme == "unix":
         return _socket(docker_host, parts.path)
@@ -64,12 +64,12 @@ def read_address(
         raise BadAddress(f"DOCKER_HOST: {docker_host[:120]!r}: {error}") from error
     if not parts.hostname:
         raise BadAddress(f"DOCKER_HOST: {docker_host[:120]!r}: no host in it")
-    return Address(
+    return EngineAddress(
         host=parts.hostname, port=port, tls=secure, certificates=certificates if secure else ""
     )
 
 
-def _socket(docker_host: str, path: str) -> Address:
+def _socket(docker_host: str, path: str) -> EngineAddress:
     if not path.startswith("/"):
         raise BadAddress(f"DOCKER_HOST: {docker_host[:120]!r}: a socket needs its whole path")
-    return Address(path=path)
+    return EngineAddress(path=path)

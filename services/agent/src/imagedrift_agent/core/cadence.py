@@ -10,7 +10,7 @@ heartbeats: it lives, and can say what is wrong.
 
 Every wait is drawn at random, so that a fleet which lost its NATS together does not return
 together. Chance (0 <= chance < 1) and moments are values. A moment is in seconds of a clock that is
-never set; `Confirmed` is kept over a restart, so its moment is one of the calendar.
+never set; `ConfirmedInventory` is kept over a restart, so its moment is one of the calendar.
 """
 
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ RESEND_AFTER_S: Final = 6 * 3600.0
 FIRST_WAIT_S: Final = 1.0
 
 
-class Confirmed(Struct, frozen=True):
+class ConfirmedInventory(Struct, frozen=True):
     """The fingerprint and content of the inventory that NATS confirmed last, and when."""
 
     fingerprint: str = ""
@@ -39,7 +39,7 @@ class Confirmed(Struct, frozen=True):
 class Schedule(Struct, frozen=True, kw_only=True):
     """The last message, and when the next is due."""
 
-    confirmed: Confirmed = Confirmed()
+    confirmed: ConfirmedInventory = ConfirmedInventory()
     degraded: str = ""
     """The reason that was sent last."""
     heartbeat_at: float
@@ -50,7 +50,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
     """The last inventory that was published was refused."""
 
 
-class Sent(Struct, frozen=True, kw_only=True):
+class SentMessage(Struct, frozen=True, kw_only=True):
     """A message was taken: when, and with which reason for being out of date."""
 
     at: float
@@ -73,16 +73,16 @@ class WaitUntil(Struct, frozen=True):
     until: float
 
 
-Step: TypeAlias = Publish | SendHeartbeat | WaitUntil
+CadenceStep: TypeAlias = Publish | SendHeartbeat | WaitUntil
 
 
-def start(confirmed: Confirmed, age_s: float, now: float, chance: float) -> Schedule:
+def start(confirmed: ConfirmedInventory, age_s: float, now: float, chance: float) -> Schedule:
     """Schedule the first message: at once, whether or not there is something new."""
     resend_at = now - age_s + RESEND_AFTER_S * _spread(chance)
     return Schedule(confirmed=confirmed, heartbeat_at=now, resend_at=resend_at)
 
 
-def next_step(schedule: Schedule, fingerprint: str, degraded: str, now: float) -> Step:
+def next_step(schedule: Schedule, fingerprint: str, degraded: str, now: float) -> CadenceStep:
     """Decide on the next step; an empty fingerprint means that no inventory is known yet."""
     quiet_until = now if schedule.quiet_until is None else schedule.quiet_until
     is_new = fingerprint != schedule.confirmed.fingerprint or now >= schedule.resend_at
@@ -95,14 +95,14 @@ def next_step(schedule: Schedule, fingerprint: str, degraded: str, now: float) -
     )
 
 
-def published(schedule: Schedule, confirmed: Confirmed, sent: Sent) -> Schedule:
+def published(schedule: Schedule, confirmed: ConfirmedInventory, sent: SentMessage) -> Schedule:
     """Take in that NATS confirmed an inventory."""
     resend_at = sent.at + RESEND_AFTER_S * _spread(sent.chance)
     confirmed_now = replace(schedule, confirmed=confirmed, resend_at=resend_at, is_refused=False)
     return heartbeat_sent(confirmed_now, sent)
 
 
-def heartbeat_sent(schedule: Schedule, sent: Sent) -> Schedule:
+def heartbeat_sent(schedule: Schedule, sent: SentMessage) -> Schedule:
     """Take in a heartbeat: the next comes within the interval, never later."""
     heartbeat_at = sent.at + sent.interval_s * _spread(sent.chance)
     schedule = replace(schedule, degraded=sent.degraded, heartbeat_at=heartbeat_at)

@@ -160,7 +160,7 @@ class Container(Struct, frozen=True, rename="pascal"):
     image_manifest_descriptor: Descriptor | None = None
 
 
-class Configured(Struct, frozen=True, rename="pascal"):
+class ContainerConfig(Struct, frozen=True, rename="pascal"):
     """The configuration of a container."""
 
     image: str = ""
@@ -170,7 +170,7 @@ class ContainerDetail(Struct, frozen=True, rename="pascal"):
     """`GET /containers/{id}/json`."""
 
     id: str
-    config: Configured = Configured()
+    config: ContainerConfig = ContainerConfig()
 
 
 class Actor(Struct, frozen=True, rename="pascal"):

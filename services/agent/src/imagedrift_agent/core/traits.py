@@ -16,7 +16,7 @@ from msgspec import Struct
 from imagedrift_agent.core import api_version
 from imagedrift_agent.core.records import EngineImage, EngineVersion, Info, image_id
 
-Store: TypeAlias = Literal["classic", "containerd", "podman"]
+ImageStore: TypeAlias = Literal["classic", "containerd", "podman"]
 
 _VARIANTS: Final = {"armv5": "v5", "armv6": "v6", "armv7": "v7", "armv8": "v8"}
 
@@ -24,7 +24,7 @@ _VARIANTS: Final = {"armv5": "v5", "armv6": "v6", "armv7": "v7", "armv8": "v8"}
 class EngineTraits(Struct, frozen=True, kw_only=True):
     """The traits of an engine that count when its images are listed."""
 
-    store: Store = "classic"
+    store: ImageStore = "classic"
     tells_origins: bool = False
     """Whether it names the source of each image: silence means that it was not pulled."""
     os: str = ""
@@ -58,7 +58,7 @@ def is_podman(version: EngineVersion) -> bool:
     return any("podman" in part.name.lower() for part in version.components or ())
 
 
-def _store(version: EngineVersion, info: Info | None, images: Sequence[EngineImage]) -> Store:
+def _store(version: EngineVersion, info: Info | None, images: Sequence[EngineImage]) -> ImageStore:
     if is_podman(version):
         return "podman"
     if info is not None and info.driver_status:

@@ -7,7 +7,7 @@ Rules:
   a viewer cannot undo that, as no text of a viewer is ever part of a statement.
 - A query is planned anew for its values: a plan that suits a filter that leaves much, kept for one
   that leaves nothing, reads the whole fleet.
-- What the database refuses becomes a `PageFault` with the status and the advice for its reader.
+- What the database refuses becomes a `PageFault` (`database_faults`).
 """
 
 import asyncio
@@ -22,9 +22,11 @@ import msgspec
 from anyio import move_on_after
 from msgspec import Struct
 
+from imagedrift_dashboard.adapters.database_faults import FAILURES, fault_of
 from imagedrift_dashboard.core.page_fault import PageFault
 from imagedrift_dashboard.core.query import Query
 from imagedrift_runtime import database_options, named_sql
+from imagedrift_runtime.connection_pools import close_pools
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -51,32 +53,6 @@ _BEGIN: Final = (
     f" set_config('idle_in_transaction_session_timeout', '{IDLE_TIMEOUT_MS}', true),"
     " set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
-FAILURES: Final = (
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OverflowError,
-)
-_WRONG_VALUES: Final = (asyncpg.DataError,)
-_AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.OperatorInterventionError,
-)
-_OTHER_SCHEMA: Final = (
-    asyncpg.UndefinedFunctionError,
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.InvalidSchemaNameError,
-)
 
 
 class RolePools:
@@ -100,13 +76,7 @@ class RolePools:
 
     async def close(self) -> None:
         """Close every connection."""
-        pools = self._pools.values()
-        try:
-            async with asyncio.timeout(5):
-                await asyncio.gather(*(pool.close() for pool in pools))
-        except TimeoutError:
-            for pool in pools:
-                pool.terminate()
+        await close_pools(*self._pools.values())
 
 
 class ViewReader:
@@ -167,7 +137,7 @@ class ViewReader:
                         await begun.__aexit__(type(gone), gone, gone.__traceback__)
                     raise
         except FAILURES as error:
-            if fault := _fault(error):
+            if fault := fault_of(error):
                 raise fault from error
             raise
 
@@ -230,37 +200,3 @@ async def _rows(connection: asyncpg.Connection, query: Query[R]) -> list[R]:
     sql, arguments = named_sql.positional(query.page_sql, query.values)
     records = await connection.fetch(sql, *arguments)
     return [msgspec.convert(dict(record), query.row) for record in records]
-
-
-def _fault(error: Exception) -> PageFault | None:
-    """Put a refusal of the database into words; none for an error that is a defect."""
-    match error:
-        case asyncpg.SerializationError():  # a standby gave up the query for what it has to replay
-            log.warning("query.conflicted", error=str(error))
-            return PageFault(503, f"the database gave up the query: {error}", "Try again.")
-        case asyncpg.QueryCanceledError():
-            log.warning("query.cancelled", error=str(error))
-            advice = "Narrow the list by its filters, or try again later."
-            return PageFault(504, "the database took too long", advice)
-        case asyncpg.InsufficientPrivilegeError() | asyncpg.InvalidParameterValueError():
-            log.warning("query.refused", error=str(error))
-            advice = (
-                "Its owner gives a login the right by GRANT imagedrift_operator TO it, or by GRANT"
-                " NAME_operator after `imagedrift migrate --roles NAME`."
-            )
-            return PageFault(403, f"the database refused: {error}", advice)
-        case OverflowError():  # a year beyond 9999
-            return PageFault(
-                503, "the database has a time that cannot be shown", "Correct it there."
-            )
-        case _ if isinstance(error, _WRONG_VALUES):
-            return PageFault(400, f"the database cannot read a value: {error}", "Change it.")
-        case _ if isinstance(error, _OTHER_SCHEMA):
-            log.error("schema.differs", error=str(error))
-            advice = "Run `imagedrift migrate` of this version."
-            return PageFault(503, "the database has the schema of another version", advice)
-        case _ if isinstance(error, _AWAY):
-            log.warning("database.failed", error=f"{type(error).__name__}: {error}")
-            advice = "Is PostgreSQL started, and DATABASE_URL right? The log says more."
-            return PageFault(503, "the database cannot be reached", advice)
-    return None

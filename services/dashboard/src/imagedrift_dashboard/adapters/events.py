@@ -28,7 +28,7 @@ GATHER_S: Final = 1.0
 RIGHTS_AGAIN_AFTER_S: Final = 10.0
 MEDIA_TYPE: Final = "text/event-stream"
 NO_IMAGE: Final = fixed(statements()["image"], ImageFactsRow, reference="")
-"""What tells whether a role may read the images: the query of a page, which finds none here."""
+"""The query of a page, which finds none here: so it tells whether a role may read the images."""
 
 
 class EventPages:

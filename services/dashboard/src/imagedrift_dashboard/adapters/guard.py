@@ -18,10 +18,10 @@ from imagedrift_dashboard.core.sessions import COOKIE, Sessions
 from imagedrift_dashboard.markup import layout
 from imagedrift_runtime.clock import Clock
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-SendMessage = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, SendMessage], Awaitable[None]]
+AsgiMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[AsgiMessage]]
+SendMessage = Callable[[AsgiMessage], Awaitable[None]]
+AsgiApplication = Callable[[AsgiMessage, Receive, SendMessage], Awaitable[None]]
 
 HEADERS: Final = {
     "content-security-policy": (
@@ -42,20 +42,24 @@ class Guard:
     """Answers readers alone, and puts the headers on every response."""
 
     def __init__(
-        self, application: Application, rules: AccessRules, sessions: Sessions | None, clock: Clock
+        self,
+        application: AsgiApplication,
+        rules: AccessRules,
+        sessions: Sessions | None,
+        clock: Clock,
     ) -> None:
         self._application = application
         self._rules = rules
         self._sessions = sessions
         self._clock = clock
 
-    async def __call__(self, scope: Message, receive: Receive, send: SendMessage) -> None:
+    async def __call__(self, scope: AsgiMessage, receive: Receive, send: SendMessage) -> None:
         """Handle one connection."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_guarded(message: AsgiMessage) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
@@ -77,7 +81,7 @@ class Guard:
         scope.setdefault("state", {})["viewer"] = viewer
         await self._application(scope, receive, send_guarded)
 
-    def _viewer(self, scope: Message, headers: Mapping[str, str]) -> Viewer | None:
+    def _viewer(self, scope: AsgiMessage, headers: Mapping[str, str]) -> Viewer | None:
         """Return a request's viewer; None where that person has to sign in. Raises `PageFault`."""
         if self._sessions is None:
             peer, _ = scope.get("client") or ("", 0)
@@ -87,7 +91,7 @@ class Guard:
         return Viewer() if viewer is None and scope["path"].startswith(_OPEN) else viewer
 
 
-def _to_sign_in(scope: Message, headers: Mapping[str, str]) -> Response:
+def _to_sign_in(scope: AsgiMessage, headers: Mapping[str, str]) -> Response:
     mode = headers.get("sec-fetch-mode")
     is_page = mode == "navigate" if mode else "text/html" in headers.get("accept", "")
     if scope["method"] == "GET" and is_page:

@@ -37,7 +37,22 @@ async def serve(
 
     Raises whatever ends the server before that.
     """
-    config = uvicorn.Config(
+    server = _Server(_config(application, connection))
+    log.info("pages.served", address=f"http://{_written(listening.getsockname())}/")
+    running = asyncio.ensure_future(server.serve([listening]))
+    waiting = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await running
+    finally:
+        waiting.cancel()
+    if not stopping.is_set():
+        raise RuntimeError("the server of the pages ended, and nobody told it to")
+
+
+def _config(application: Any, connection: type[BoundedConnection]) -> uvicorn.Config:
+    return uvicorn.Config(
         application,
         log_config=None,
         access_log=False,
@@ -52,18 +67,6 @@ async def serve(
         limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=32 * 1024,
     )
-    server = _Server(config)
-    log.info("pages.served", address=f"http://{_written(listening.getsockname())}/")
-    running = asyncio.ensure_future(server.serve([listening]))
-    waiting = asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await running
-    finally:
-        waiting.cancel()
-    if not stopping.is_set():
-        raise RuntimeError("the server of the pages ended, and nobody told it to")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Final
 from imagedrift_dashboard.core import id_token
 from imagedrift_dashboard.core import provider as providers
 from imagedrift_dashboard.core.id_token import (
-    Expected,
+    ExpectedClaims,
     PublicKey,
     SignedInUser,
     TokenRefused,
@@ -66,7 +66,7 @@ class OidcClient:
     async def identity(self, code: str, verifier: str, nonce: str) -> SignedInUser:
         """Exchange a code for the user that signed in. Raises `PageFault`."""
         provider = await self.provider()
-        expected = Expected(
+        expected = ExpectedClaims(
             issuer=provider.issuer,
             client_id=self.client.id,
             nonce=nonce,
@@ -80,7 +80,9 @@ class OidcClient:
             except TokenRefused as error:
                 raise ProviderFault(f"its ID token: {error}") from None
 
-    async def _verified(self, provider: Provider, token: str, expected: Expected) -> SignedInUser:
+    async def _verified(
+        self, provider: Provider, token: str, expected: ExpectedClaims
+    ) -> SignedInUser:
         known_at, keys = await self._known_keys(provider, KEPT_S)
         try:
             return id_token.verify(token, keys, expected, self._clock.now())

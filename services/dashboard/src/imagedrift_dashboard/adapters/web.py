@@ -17,7 +17,7 @@ from imagedrift_dashboard.adapters.database import ViewReader
 from imagedrift_dashboard.adapters.decision_pages import DecisionPages
 from imagedrift_dashboard.adapters.events import EventPages
 from imagedrift_dashboard.adapters.forms import FormReader
-from imagedrift_dashboard.adapters.guard import Application, Guard
+from imagedrift_dashboard.adapters.guard import AsgiApplication, Guard
 from imagedrift_dashboard.core import location as locations
 from imagedrift_dashboard.core.access import AccessRules, Viewer
 from imagedrift_dashboard.core.location import CSV
@@ -31,7 +31,7 @@ from imagedrift_dashboard.pages.page import Page, PageKind, Section
 from imagedrift_runtime import named_sql
 from imagedrift_runtime.clock import Clock
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+PageEndpoint = Callable[[Request], Awaitable[Response]]
 
 
 class AccountParts(NamedTuple):
@@ -65,7 +65,7 @@ def application(
     clock: Clock,
     forms: FormReader,
     sign_in: SignInParts | None = None,
-) -> Application:
+) -> AsgiApplication:
     """Make the application that serves every page."""
     account = AccountParts(forms, rules)
     sessions = sign_in.sessions if sign_in else None
@@ -90,7 +90,7 @@ def application(
 
 def _page_endpoint(
     kind: PageKind, reader: ViewReader, clock: Clock, account: AccountParts
-) -> Endpoint:
+) -> PageEndpoint:
     async def endpoint(request: Request) -> Response:
         viewer: Viewer = request.state.viewer
         pairs = request.query_params.multi_items()

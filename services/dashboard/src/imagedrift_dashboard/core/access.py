@@ -31,7 +31,7 @@ from imagedrift_dashboard.core.page_fault import PageFault
 _OWN_SITES = ("same-origin", "none")
 """The words of a browser for a request of the page itself, and for one that its user typed."""
 _READING = ("GET", "HEAD")
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Session(Struct, frozen=True):
@@ -58,7 +58,7 @@ class Viewer(Struct, frozen=True):
 class AccessRules(Struct, frozen=True, kw_only=True):
     """The rules that the settings make."""
 
-    proxies: tuple[Network, ...] = ()
+    proxies: tuple[IpNetwork, ...] = ()
     user_header: str = "x-forwarded-user"
     group_header: str = "x-forwarded-groups"
     roles: Mapping[str, str] = {}
@@ -122,7 +122,7 @@ class AccessRules(Struct, frozen=True, kw_only=True):
         raise PageFault(403, f"the user {user} is in no group that may read", advice)
 
 
-def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+def networks(texts: Sequence[str]) -> tuple[IpNetwork, ...]:
     """Read addresses and networks. Raises `ValueError`."""
     return tuple(ipaddress.ip_network(each) for each in texts)
 
@@ -144,7 +144,7 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def _is_within(peer: str, allowed: Sequence[Network]) -> bool:
+def _is_within(peer: str, allowed: Sequence[IpNetwork]) -> bool:
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:

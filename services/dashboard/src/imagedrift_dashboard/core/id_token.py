@@ -59,7 +59,7 @@ class SignedInUser(Struct, frozen=True):
     groups: frozenset[str]
 
 
-class Expected(Struct, frozen=True, kw_only=True):
+class ExpectedClaims(Struct, frozen=True, kw_only=True):
     """The claims that the ID token of one sign-in has to have."""
 
     issuer: str
@@ -104,7 +104,7 @@ def _key(written: dict[str, Any]) -> PublicKey | None:
 
 
 def verify(
-    token: str, keys: Sequence[PublicKey], expected: Expected, now: datetime
+    token: str, keys: Sequence[PublicKey], expected: ExpectedClaims, now: datetime
 ) -> SignedInUser:
     """Read the user that signed in from an ID token. Raises `TokenRefused`."""
     payload = _payload(token, keys)
@@ -143,7 +143,7 @@ def _fits(key: PublicKey, algorithm: str, name: object) -> bool:
     return is_of_kind and (name is None or key.kid == name)
 
 
-def _fault(claims: _Claims, expected: Expected, now: float) -> str:
+def _fault(claims: _Claims, expected: ExpectedClaims, now: float) -> str:
     """Name the fault; empty when there is none."""
     skew = SKEW.total_seconds()
     audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud

@@ -31,7 +31,7 @@ def budget_table(rows: Sequence[RegistryBudget], now: datetime) -> Node:
     columns: list[Column[RegistryBudget]] = [
         Column("Registry", lambda r: cells.text(r.registry)),
         Column("Credential", lambda r: cells.text(r.credential)),
-        Column("Left", _left),
+        Column("Left", _bar_of_left),
         Column("Window", lambda r: cells.span(r.rate_window)),
         Column("Begins anew", lambda r: cells.age(r.rate_reset_at, now)),
         Column("Blocked until", lambda r: _blocked(r, now)),
@@ -42,7 +42,7 @@ def budget_table(rows: Sequence[RegistryBudget], now: datetime) -> Node:
     return table("Registries", columns, rows, lambda r: f"{r.registry} {r.credential}")
 
 
-def _left(row: RegistryBudget) -> Node:
+def _bar_of_left(row: RegistryBudget) -> Node:
     """Show the requests that are left as a bar and in numbers; no limit shows none."""
     if row.rate_remaining is None or not row.rate_limit:
         return cells.nothing()

@@ -41,7 +41,7 @@ ADVICE: Final = {
 """The meaning of a reason and its remedy, as docs/operators.md has them in full."""
 
 
-class Explained(Struct, frozen=True):
+class ExplainedImage(Struct, frozen=True):
     """One local image, held against its registry."""
 
     site: str
@@ -94,7 +94,7 @@ def why(location: Location) -> Page:
             Section(
                 name="why",
                 title="The verdict",
-                query=fixed(statements()["why"], Explained, **about),
+                query=fixed(statements()["why"], ExplainedImage, **about),
                 show=_explained,
                 empty=f"{site}/{host} has no image {reference}",
                 is_required=True,
@@ -117,11 +117,11 @@ def why(location: Location) -> Page:
     )
 
 
-def _explained(rows: Sequence[Explained], now: datetime) -> Node:
+def _explained(rows: Sequence[ExplainedImage], now: datetime) -> Node:
     return [h.article[_one(row, now)] for row in rows]
 
 
-def _one(row: Explained, now: datetime) -> Node:
+def _one(row: ExplainedImage, now: datetime) -> Node:
     return [
         h.p(".verdict")[
             cells.badge(row.verdict), " ", h.code[row.reason], ". ", ADVICE.get(row.reason)
@@ -151,7 +151,7 @@ def _one(row: Explained, now: datetime) -> Node:
     ]
 
 
-def _on_base(row: Explained, now: datetime) -> list[Node]:
+def _on_base(row: ExplainedImage, now: datetime) -> list[Node]:
     """Show the image that it was built on, where a label names it."""
     if not row.base_name:
         return []
@@ -164,7 +164,7 @@ def _on_base(row: Explained, now: datetime) -> list[Node]:
     return [h.h3["Built on"], record(facts)]
 
 
-def _on_host(row: Explained, now: datetime) -> list[tuple[str, Node]]:
+def _on_host(row: ExplainedImage, now: datetime) -> list[tuple[str, Node]]:
     return [
         ("Host", links.host(row.site, row.host, row.hostname)),
         ("Place", links.place(row.place)),

@@ -82,7 +82,7 @@ def fold(
     state = replace(state, epoch=epoch, seq=seq, attempted_at=answer.checked_at)
     match answer.outcome:
         case Found(digest=digest):
-            state = _found(state, digest, answer.checked_at)
+            state = _state_found(state, digest, answer.checked_at)
         case Missing(reason=reason):
             state = _missing(state, reason, answer)
         case failure:
@@ -103,7 +103,7 @@ def history(before: AnswerState, after: AnswerState) -> Period | None:
     return Period(at=after.checked_at, digest=now)
 
 
-def _found(state: AnswerState, digest: str, at: datetime) -> AnswerState:
+def _state_found(state: AnswerState, digest: str, at: datetime) -> AnswerState:
     moved = state.remote_digest != digest
     return replace(
         state,

@@ -21,7 +21,7 @@ Rules:
 
 from typing import Literal, TypeAlias
 
-from imagedrift_ingest.core.newer import LocalImageSide, ResolvedSide, State, confirmed
+from imagedrift_ingest.core.newer import CandidateState, LocalImageSide, ResolvedSide, confirmed
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.reference import ImageReference
 
@@ -45,7 +45,7 @@ def _is_registry(text: str) -> bool:
     return "." in text or ":" in text or text == "localhost"
 
 
-def state_of(base: ResolvedSide, tag: ResolvedSide, platform: str) -> State:
+def state_of(base: ResolvedSide, tag: ResolvedSide, platform: str) -> CandidateState:
     """Compare a tag's present digest with the base that images were built on: the table above."""
     if any(child.digest == base.digest for child in tag.children or ()):
         return "same_image"

@@ -21,7 +21,7 @@ MOST_REMEMBERED: Final = 64 * 1024 * 1024
 ENTRY: Final = 800
 """Bytes of an identity beside its texts, about."""
 
-Told = tuple[Any, ...]
+ReportedIdentity = tuple[Any, ...]
 """The identity of an image as its host told it."""
 
 
@@ -49,7 +49,7 @@ class IdentityCache:
     """Identities that were read before and stored: a fleet has few, and tells them often."""
 
     def __init__(self, most_bytes: int = MOST_REMEMBERED) -> None:
-        self._stored: BoundedCache[Told, ImageKey] = BoundedCache(most_bytes)
+        self._stored: BoundedCache[ReportedIdentity, ImageKey] = BoundedCache(most_bytes)
 
     def reading(self) -> "IdentityReader":
         """Begin to read a batch."""
@@ -62,9 +62,9 @@ class IdentityReader:
     May be used in a thread: it changes nothing that others have until `keep`.
     """
 
-    def __init__(self, stored: BoundedCache[Told, ImageKey]) -> None:
+    def __init__(self, stored: BoundedCache[ReportedIdentity, ImageKey]) -> None:
         self._stored = stored
-        self._new: dict[Told, ImageKey] = {}
+        self._new: dict[ReportedIdentity, ImageKey] = {}
 
     def of(self, index: int, image: LocalImage) -> ImageKey:
         """Return the identity of an image. Raises `Malformed` naming the field."""

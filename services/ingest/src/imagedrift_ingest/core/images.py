@@ -5,7 +5,8 @@ Rules:
   told with the field and the fix.
 - An identity (`core.identities`) is refused when it is wrong. Names of containers, size and date
   only inform: they are cleaned.
-- Of more than `MOST_IMAGES` those that run are kept first.
+- Of more than `MOST_IMAGES` those that run are kept first; `MOST_READ` are looked at.
+- Many images are decoded one by one: all at once they would hold up all other threads.
 """
 
 from collections import Counter
@@ -29,6 +30,9 @@ MOST_CONTAINERS: Final = 1_000
 MOST_NAME: Final = 255
 MOST_COUNT: Final = 2**31 - 1
 MOST_SIZE: Final = 2**63 - 1
+MOST_READ: Final = 5 * MOST_IMAGES
+AT_ONCE_BYTES: Final = 1024 * 1024
+"""Of images that are decoded at once: some twenty milliseconds."""
 FAULTS_TOLD: Final = 5
 
 _images = msgspec.json.Decoder(tuple[LocalImage, ...])
@@ -76,46 +80,79 @@ def own_facts(local: LocalImage, first: Facts) -> dict[str, Any]:
     return own
 
 
+class _Read(Struct):
+    """Images that were decoded, with their indexes, and what became of the others."""
+
+    listed: list[tuple[int, LocalImage]] = []
+    refused: int = 0
+    unread: int = 0
+    faults: list[str] = []
+    """The first few."""
+
+    def refuse(self, fault: str) -> None:
+        """Count an image that cannot be stored."""
+        self.refused += 1
+        if len(self.faults) < FAULTS_TOLD:
+            self.faults.append(fault)
+
+
 def images_of(raw: Raw, keys: IdentityReader, at: datetime) -> HostImages:
     """Read a host's images, told at a moment. Raises `Malformed` when they are no array."""
-    listed, faults = _listed(raw)
-    over = max(len(listed) - MOST_IMAGES, 0)
+    read = _decoded(raw)
+    over = max(len(read.listed) - MOST_IMAGES, 0)
     if over:
-        listed = sorted(listed, key=lambda each: each[1].running <= 0)[:MOST_IMAGES]
-    merged: dict[ImageKey, LocalImage] = {}
+        read.listed = sorted(read.listed, key=lambda each: each[1].running <= 0)[:MOST_IMAGES]
+    told_of: dict[ImageKey, list[LocalImage]] = {}
     latest = at + times.DAY
-    for index, told in listed:
+    for index, told in read.listed:
         try:
             key = keys.of(index, told)
             image = _informing(index, told, latest)
         except Malformed as fault:
-            faults.append(str(fault))
+            read.refuse(str(fault))
             continue
-        merged[key] = image if key not in merged else _merge(merged[key], image)
-    several = _several(merged)
+        told_of.setdefault(key, []).append(image)
+    several = _several(told_of)
+    left_out = {"refused": read.refused, "over_limit": over + read.unread}
     return HostImages(
-        [HostImage(key, key.reference in several, image) for key, image in merged.items()],
-        {reason: n for reason, n in (("refused", len(faults)), ("over_limit", over)) if n},
-        tuple(faults[:FAULTS_TOLD]),
+        [HostImage(key, key.reference in several, _merged(same)) for key, same in told_of.items()],
+        {reason: count for reason, count in left_out.items() if count},
+        tuple(read.faults),
     )
 
 
-def _listed(raw: Raw) -> tuple[list[tuple[int, LocalImage]], list[str]]:
-    """Decode images with their indexes: all at once, or one by one where that fails."""
+def _decoded(raw: Raw) -> _Read:
+    """Decode images: all at once, or one by one where they are many or that fails."""
+    if len(memoryview(raw)) <= AT_ONCE_BYTES:
+        with suppress(*_UNREADABLE):
+            return _Read([*enumerate(_images.decode(raw))])
+    parts = _parts(raw)
+    read = _Read(unread=max(len(parts) - MOST_READ, 0))
+    for index, part in enumerate(parts[:MOST_READ]):
+        if len(memoryview(part)) > AT_ONCE_BYTES:
+            read.refuse(f"images[{index}]: more than {AT_ONCE_BYTES} bytes")
+            continue
+        try:
+            read.listed.append((index, _one(part)))
+        except _UNREADABLE as error:
+            read.refuse(f"images[{index}]: {error}")
+    return read
+
+
+def _one(part: Raw) -> LocalImage:
     with suppress(*_UNREADABLE):
-        return [*enumerate(_images.decode(raw))], []
+        return _image.decode(part)
+    return _image.decode(mended(bytes(part)))
+
+
+def _parts(raw: Raw) -> tuple[Raw, ...]:
+    """Part an array into its images; where a text in it is no Unicode, after that is mended."""
+    with suppress(*_UNREADABLE):
+        return _raw_images.decode(raw)
     try:
-        parts = _raw_images.decode(mended(bytes(raw)))
+        return _raw_images.decode(mended(bytes(raw)))
     except _UNREADABLE as error:
         raise Malformed(f"images: {error}") from error
-    listed: list[tuple[int, LocalImage]] = []
-    faults: list[str] = []
-    for index, part in enumerate(parts):
-        try:
-            listed.append((index, _image.decode(part)))
-        except _UNREADABLE as error:
-            faults.append(f"images[{index}]: {error}")
-    return listed, faults
 
 
 def _several(merged: Iterable[ImageKey]) -> Collection[str]:
@@ -147,11 +184,14 @@ def _names(told: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(cleaned(name, MOST_NAME) for name in told[:MOST_CONTAINERS] if name)
 
 
-def _merge(one: LocalImage, other: LocalImage) -> LocalImage:
-    """Add up an image that two spellings of one reference listed twice."""
+def _merged(same: Sequence[LocalImage]) -> LocalImage:
+    """Add up an image that several spellings of one reference listed, all of them at once."""
+    if len(same) == 1:
+        return same[0]
+    containers = sorted({name for one in same for name in one.containers})
     return msgspec.structs.replace(
-        one,
-        tagged=one.tagged or other.tagged,
-        running=max(one.running, other.running),
-        containers=tuple(sorted({*one.containers, *other.containers})),
+        same[0],
+        tagged=any(one.tagged for one in same),
+        running=max(one.running for one in same),
+        containers=tuple(containers[:MOST_CONTAINERS]),
     )

@@ -5,13 +5,16 @@ Rules:
 - Of several messages about one host the one stored last counts.
 - What decides whose message it is and which counts refuses it, with the field's name (P9); what a
   host says of itself is cleaned (`profile`), and of its images each costs itself (`images`).
+- Tens of thousands of labels, or of counts of what was skipped, are left out: to read a million of
+  them would hold up all other threads.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from imagedrift_ingest.core import profile
 from imagedrift_schemas import codec, subjects
@@ -19,7 +22,7 @@ from imagedrift_schemas.compression import decompressed
 from imagedrift_schemas.digest import is_digest
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.text import mended
-from imagedrift_schemas.v1 import Alive, InventoryEnvelope
+from imagedrift_schemas.v1 import InventoryEnvelope
 
 HostName: TypeAlias = tuple[str, str]
 """A host's site and its id there."""
@@ -27,8 +30,27 @@ HostName: TypeAlias = tuple[str, str]
 MOST_INTERVAL_S: Final = 2**31 - 1
 MOST_VALUES: Final = 1_000_000
 """Each takes some hundred bytes of memory, however few it takes in a message."""
+LARGE: Final = 1024 * 1024
+MOST_ENTRIES: Final = 20_000
+_TABLES: Final = {"labels": dict[str, str], "skipped": dict[str, int]}
+_Outline: Final = msgspec.defstruct(
+    "InventoryEnvelope",
+    [
+        (each.name, Raw, Raw(b"{}"))
+        if each.name in _TABLES
+        else (each.name, each.type)
+        if each.required
+        else (each.name, each.type, each.default)
+        for each in sorted(msgspec.structs.fields(InventoryEnvelope), key=lambda f: not f.required)
+    ],
+    frozen=True,
+    kw_only=True,
+    tag_field="type",
+    tag="inventory",
+)
+"""An inventory whose images, labels and counts are still bytes."""
 
-Message = TypeVar("Message", Alive, InventoryEnvelope)
+Message = TypeVar("Message", bound=Struct)
 
 
 class ReceivedInventory(Struct, frozen=True):
@@ -50,7 +72,7 @@ class ReceivedInventory(Struct, frozen=True):
 
 def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> ReceivedInventory:
     """Read a message, its images aside. Raises `Malformed` naming the field."""
-    told = decode(decompressed(payload), InventoryEnvelope)
+    told = _decode_envelope(decompressed(payload))
     if (told.site, told.host) != subjects.host_of(subject):
         raise Malformed(f"site and host: {told.site}/{told.host} is not whose subject it is")
     if not is_digest(told.content) or not told.content.startswith("sha256:"):
@@ -68,10 +90,21 @@ def read(subject: str, payload: bytes, seq: int, stored_at: datetime) -> Receive
     )
 
 
-def newest(said: Iterable[ReceivedInventory]) -> list[ReceivedInventory]:
+def _decode_envelope(payload: bytes) -> InventoryEnvelope:
+    if len(payload) <= LARGE:
+        return decode(payload, InventoryEnvelope)
+    outline: Any = decode(payload, _Outline)
+    told = msgspec.structs.asdict(outline)
+    for name, kind in _TABLES.items():
+        table = bytes(told[name])
+        told[name] = codec.decode(table, kind) if table.count(b",") < MOST_ENTRIES else {}
+    return InventoryEnvelope(**told)
+
+
+def newest(received: Iterable[ReceivedInventory]) -> list[ReceivedInventory]:
     """Keep the last message of each host, in the order of their names."""
     last: dict[tuple[str, str], ReceivedInventory] = {}
-    for one in said:
+    for one in received:
         before = last.get((one.site, one.host))
         if before is None or one.seq > before.seq:
             last[one.site, one.host] = one

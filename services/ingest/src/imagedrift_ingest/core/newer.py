@@ -15,7 +15,8 @@ A step is `patch`, `minor` or `major`. Its candidate, the newest tag of it, turn
 | another manifest, for a platform in use           | described, or cannot be      | `newer`      |
 | no manifest for any platform in use               | described, or cannot be      | `missing`    |
 
-Which tags are candidates is decided in `standings`.
+The image is the same only where it is so on each host: one that claims to have the candidate's
+manifest hides it from no other. Which tags are candidates is decided in `standings`.
 """
 
 from collections.abc import Sequence
@@ -28,15 +29,15 @@ from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import Child
 
-State: TypeAlias = Literal["unresolved", "newer", "same_image", "missing", "failed"]
+CandidateState: TypeAlias = Literal["unresolved", "newer", "same_image", "missing", "failed"]
 
 
 class LocalImageSide(Struct, frozen=True):
-    """The images that hosts have of a reference, for one platform."""
+    """An image that hosts have of a reference."""
 
     platform: str
     digests: frozenset[str]
-    """Those of their manifests and of their indexes."""
+    """Those of its manifest and of its indexes."""
 
 
 class ResolvedSide(Struct, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ class ResolvedSide(Struct, frozen=True, kw_only=True):
 
 def confirmed(
     reference: ResolvedSide, candidate: ResolvedSide, local: Sequence[LocalImageSide]
-) -> State:
+) -> CandidateState:
     """Compare a candidate with its reference: the table above."""
     if candidate.gone:
         return "missing"
@@ -71,40 +72,55 @@ def confirmed(
         return "failed" if candidate.undescribable else "unresolved"
     if not reference.is_settled:
         return "unresolved"
+    own, theirs = _Choices(reference.children or ()), _Choices(candidate.children)
     offered = [
-        child.digest in _own(reference, side) or candidate.digest in side.digests
+        child.digest in side.digests
+        or candidate.digest in side.digests
+        or child.digest in (reference.digest, own.digest_for(side.platform))
         for side in local
-        if (child := _child_for(side.platform, candidate.children))
+        if (child := theirs.child_for(side.platform))
     ]
     if not offered:
         return _not_offered(candidate, local)
     return "same_image" if all(offered) else "newer"
 
 
-def _not_offered(candidate: ResolvedSide, local: Sequence[LocalImageSide]) -> State:
+def _not_offered(candidate: ResolvedSide, local: Sequence[LocalImageSide]) -> CandidateState:
     """Tell the state of a candidate that has no image for any platform in use."""
     if not candidate.children:
         return "failed"
     return "missing" if local else "unresolved"
 
 
-def _own(reference: ResolvedSide, side: LocalImageSide) -> frozenset[str]:
-    """Return the digests of the reference's image for a platform, at its registry and on hosts."""
-    child = _child_for(side.platform, reference.children or ())
-    remote = {reference.digest, child.digest if child else ""} - {""}
-    return side.digests | remote
+class _Choices:
+    """The children that hosts would run, of many hosts with few platforms or with made-up ones."""
 
+    def __init__(self, children: Sequence[Child]) -> None:
+        offered = [(child, _platform(child.platform)) for child in children]
+        unnamed = [child for child, there in offered if there is None]
+        self._otherwise = unnamed[0] if unnamed else None
+        self._kin: dict[tuple[str, str], list[tuple[Child, Platform]]] = {}
+        for child, there in offered:
+            if there and not there.is_unknown:
+                kin = self._kin.setdefault((there.os, there.architecture), [])
+                kin.append((child, there))
+        self._chosen: dict[str, Child | None] = {}
 
-def _child_for(platform: str, children: Sequence[Child]) -> Child | None:
-    """Choose the child that a host of this platform would run."""
-    wanted = _platform(platform)
-    offered = [(child, _platform(child.platform)) for child in children]
-    unnamed = [child for child, there in offered if there is None]
-    named = [(child, there) for child, there in offered if there and not there.is_unknown]
-    chosen = best(wanted, [there for _, there in named]) if wanted else None
-    if chosen is not None:
-        return named[chosen][0]
-    return unnamed[0] if unnamed else None
+    def child_for(self, platform: str) -> Child | None:
+        """Choose the child that a host of this platform would run."""
+        if platform not in self._chosen:
+            self._chosen[platform] = self._choose(_platform(platform))
+        return self._chosen[platform]
+
+    def digest_for(self, platform: str) -> str:
+        """Return that child's digest; empty where there is none."""
+        child = self.child_for(platform)
+        return child.digest if child else ""
+
+    def _choose(self, wanted: Platform | None) -> Child | None:
+        kin = self._kin.get((wanted.os, wanted.architecture), []) if wanted else []
+        chosen = best(wanted, [there for _, there in kin]) if wanted else None
+        return self._otherwise if chosen is None else kin[chosen][0]
 
 
 @lru_cache(maxsize=1024)  # a fleet has few, and each candidate of a repository has them all

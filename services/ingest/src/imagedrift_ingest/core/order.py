@@ -6,16 +6,21 @@ Rules:
 - Either may lie: sequences where a stream was restored from a backup, or made anew within a moment
   or with a clock behind; moments where the clocks of servers differ. Then the order is in doubt,
   and the stream itself decides: it keeps one message of a subject, and that one is the newest.
+- NATS makes a stream anew to restore it. A message that is older than its stream is of a backup, so
+  its epoch says nothing: one that was said before is older.
 - What stands behind and was said before is older: a backup's messages never replace newer ones.
 
 `fleet.order_of` is the same rule in SQL; a test holds the two together.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 Order: TypeAlias = Literal["newer", "older", "doubtful"]
 
@@ -40,6 +45,7 @@ class Position(Struct, frozen=True):
     """Where a message stands, and when it was said."""
 
     epoch: int
+    """When its stream was made, in microseconds since 1970."""
     seq: int
     at: datetime | None
     """None: not known, so that only epoch and sequence count."""
@@ -50,6 +56,8 @@ def compare(message: Position, stored: Position) -> Order:
     later = earlier = False
     if message.at is not None and stored.at is not None:
         later, earlier = message.at > stored.at, message.at < stored.at
+        if earlier and (message.at - BEGINNING) // MICROSECOND < message.epoch:
+            return "older"
     if (message.epoch, message.seq) > (stored.epoch, stored.seq):
         return "doubtful" if earlier else "newer"
     return "doubtful" if later or message.epoch < stored.epoch else "older"

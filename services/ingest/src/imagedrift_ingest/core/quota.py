@@ -6,8 +6,8 @@ Rules:
 - What is over is left out of the inventory and the rest of the host is stored, what runs first. The
   host is read again when the day has ended, although it says nothing new.
 - Without new images a host costs nothing here, however many it has.
-- Candidates for newer versions have a quota of their own, of the host that brought the reference.
-  What is over is told as not looked at, and tried on another day.
+- Candidates for newer versions, and bases, have a quota of their own, of a host that brought such a
+  reference and has room. What is over is told as not looked at, and tried on another day.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -39,13 +39,16 @@ def granted(
     return given
 
 
-def granted_candidates(wanted: Mapping[str, int], made: Mapping[int, int], most: int) -> set[str]:
-    """Tell which new candidates are made. `wanted` has the host that each counts for."""
-    room = {host_id: most - made.get(host_id, 0) for host_id in wanted.values()}
-    given: set[str] = set()
-    for name, host_id in wanted.items():
-        if room[host_id] > 0:
-            given.add(name)
+def granted_candidates(
+    wanted: Mapping[str, Sequence[int]], made: Mapping[int, int], most: int
+) -> dict[str, int]:
+    """Tell which new candidates are made, and for which of the hosts that want it each counts."""
+    room = {host_id: most - made.get(host_id, 0) for hosts in wanted.values() for host_id in hosts}
+    given: dict[str, int] = {}
+    for name, hosts in wanted.items():
+        host_id = next((each for each in hosts if room[each] > 0), None)
+        if host_id is not None:
+            given[name] = host_id
             room[host_id] -= 1
     return given
 

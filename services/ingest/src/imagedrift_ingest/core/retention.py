@@ -46,7 +46,7 @@ class Retention(Struct, frozen=True, kw_only=True):
         return at - timedelta(days=self.plans)
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class RetentionStep(Struct, frozen=True, kw_only=True):
     """One step of maintenance, which is repeated until nothing is left."""
 
     name: str
@@ -56,7 +56,7 @@ class Step(Struct, frozen=True, kw_only=True):
     """The moment of the run."""
 
 
-def steps(keep: Retention, at: datetime) -> list[Step]:
+def steps(keep: Retention, at: datetime) -> list[RetentionStep]:
     """List the steps of a run in their order: what refers to something goes before it."""
     history, silent = keep.history_before(at), keep.retire_before(at)
     letters = keep.letters_before(at)
@@ -69,6 +69,7 @@ def steps(keep: Retention, at: datetime) -> list[Step]:
         "nameless_hosts_dropped": history,
         "images_marked": at,
         "images_dropped": history,
+        "images_trimmed": at,
         "bases_dropped": history,
         "references_dropped": history,
         "lists_dropped": silent,
@@ -84,7 +85,7 @@ def steps(keep: Retention, at: datetime) -> list[Step]:
         "plan_hosts_dropped": keep.plans_before(at),
         "plans_dropped": keep.plans_before(at),
     }
-    return [Step(name=name, before=before, at=at) for name, before in limits.items()]
+    return [RetentionStep(name=name, before=before, at=at) for name, before in limits.items()]
 
 
 def that_fit(sizes: Sequence[int], most: int = ROWS_AT_ONCE) -> int:

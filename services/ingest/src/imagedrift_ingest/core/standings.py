@@ -23,7 +23,7 @@ from imagedrift_schemas.tags.newer import SortedTrack, placed, versions_of
 from imagedrift_schemas.tags.version import Track, Version, read
 from imagedrift_schemas.v1 import TagTrack
 
-Step: TypeAlias = Literal["patch", "minor", "major"]
+VersionStep: TypeAlias = Literal["patch", "minor", "major"]
 
 MOST_COMPARED: Final = 2000
 MOST_CANDIDATES: Final = 600
@@ -32,7 +32,7 @@ MOST_CANDIDATES: Final = 600
 class VersionStanding(Struct, frozen=True):
     """How a reference stands in the list of its repository."""
 
-    candidates: dict[Step, str] = {}
+    candidates: dict[VersionStep, str] = {}
     """The newest tag of each step that has one."""
     is_whole: bool = False
     """Whether a step without a candidate has none; else it is not known."""
@@ -84,7 +84,7 @@ class TrackIndex:
         ordered, are_its_own = self._sorted_track(version.track, track)
         is_whole = track.whole and self.is_complete and are_its_own
         found = ordered.newer(version, is_whole=is_whole)
-        steps: dict[Step, object] = {
+        steps: dict[VersionStep, object] = {
             "patch": found.patch,
             "minor": found.minor,
             "major": found.major,
@@ -161,7 +161,7 @@ class Difference(Struct, frozen=True):
     brought_by: int
     is_compared: bool
     standing: VersionStanding
-    changed: Mapping[Step, str]
+    changed: Mapping[VersionStep, str]
     """The tags of steps that are new."""
     dropped: tuple[str, ...]
     """The steps that have no tag any more."""

@@ -36,8 +36,7 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 
 from msgspec import Struct
 
-from imagedrift_schemas.errors import BadPlatform
-from imagedrift_schemas.platform import Platform, best
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_schemas.reference import ImageReference
 from imagedrift_schemas.v1 import Answer, Child, Failure, Found, LocalImage, Missing
 
@@ -148,8 +147,13 @@ def kind_of(failure: Failure) -> FailureKind:
     return cast(FailureKind, failure.__struct_config__.tag)
 
 
+NOT_DESCRIBED: Final = DescribedContent()
+
+
 def judge(
-    local: LocalSide, remote: RemoteSide | None, inside: Sequence[Child] | None = None
+    local: LocalSide,
+    remote: RemoteSide | None,
+    inside: DescribedContent | Sequence[Child] | None = None,
 ) -> Verdict:
     """Compare both sides; `inside` is the content of the digest that the tag points to."""
     if local.pinned:
@@ -159,74 +163,49 @@ def judge(
     if local.machine_bound:
         return Verdict(verdict="unknown", reason="refused", error=MACHINE_BOUND)
     remote = remote or RemoteSide()
+    if not isinstance(inside, DescribedContent):
+        inside = DescribedContent(inside) if inside else NOT_DESCRIBED
     if not local.repo_digests:
-        return _judge_lost(local, remote, inside or ())
+        return _judge_lost(local, remote, inside)
     if not remote.is_answered:
         reason = remote.failure or "not_checked"
         return Verdict(verdict="unknown", reason=reason, error=remote.error)
-    return _verdict(*_compare(local, remote, inside or ()), remote)
+    return _verdict(*_compare(local, remote, inside), remote)
 
 
 def _verdict(verdict: VerdictName, reason: Reason, remote: RemoteSide) -> Verdict:
     return Verdict(verdict=verdict, reason=reason, stale=remote.is_stale, error=remote.error)
 
 
-def _judge_lost(local: LocalSide, remote: RemoteSide, inside: Sequence[Child]) -> Verdict:
+def _judge_lost(local: LocalSide, remote: RemoteSide, inside: DescribedContent) -> Verdict:
     """Judge an image whose digest is lost: it is the tag's image, or nothing is known of it."""
     ours = {local.image_id, local.manifest_digest} - {""}
     if not remote.gone and remote.digest:
         if remote.digest in ours:
             return _verdict("current", "digest_match", remote)
-        if _is_child(ours, inside):
+        if inside.has_any_of(ours):
             return _verdict("current", "platform_match", remote)
     return Verdict(verdict="unknown", reason="digest_lost", error=DIGEST_LOST)
 
 
 def _compare(
-    local: LocalSide, remote: RemoteSide, inside: Sequence[Child]
+    local: LocalSide, remote: RemoteSide, inside: DescribedContent
 ) -> tuple[VerdictName, Reason]:
     if remote.gone:
         return "missing", "not_found"
     if remote.digest in local.repo_digests or remote.digest == local.manifest_digest:
         return "current", "digest_match"
     ours = {local.image_id, local.manifest_digest, *local.repo_digests} - {""}
-    if _is_child(ours, inside):
+    if inside.has_any_of(ours):
         return "current", "platform_match"
     return "outdated", "platform_differs" if _is_told_apart(local, inside) else "digest_differs"
 
 
-def _is_child(ours: set[str], inside: Sequence[Child]) -> bool:
-    """Tell whether one of an image's own digests is that of a child, or of its configuration."""
-    return any(child.digest in ours or child.config_digest in ours for child in inside)
-
-
-def _is_told_apart(local: LocalSide, inside: Sequence[Child]) -> bool:
+def _is_told_apart(local: LocalSide, inside: DescribedContent) -> bool:
     """Tell whether the image would have been found, were it one of the children."""
-    if not _has_child_for(local.platform, inside) or any(child.nested is True for child in inside):
+    if not inside.has_child_for(local.platform) or inside.has_unread_index:
         return False
     if local.manifest_digest:
         return True
     is_named_by_manifest = local.image_id in local.repo_digests
-    return not is_named_by_manifest and all(map(_is_read, inside))
-
-
-def _is_read(child: Child) -> bool:
-    """Tell whether a child's configuration is known; a child of no platform is no image."""
-    there = _platform(child.platform)
-    return bool(child.config_digest) or (there is not None and there.is_unknown)
-
-
-def _has_child_for(platform: str, inside: Sequence[Child]) -> bool:
-    """Tell whether there is a child that a host of this platform could run."""
-    wanted = _platform(platform)
-    offered = [_platform(child.platform) for child in inside]
-    if wanted is None or wanted.is_unknown or None in offered:
-        return bool(offered)
-    return best(wanted, [there for there in offered if there and not there.is_unknown]) is not None
-
-
-def _platform(text: str) -> Platform | None:
-    try:
-        return Platform.parse(text)
-    except BadPlatform:
-        return None
+    return not is_named_by_manifest and inside.has_every_configuration

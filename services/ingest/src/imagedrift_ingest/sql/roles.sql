@@ -9,6 +9,13 @@ WITH roles AS (
     $1::text || '_notifier' AS notifier
 ),
 
+-- Who migrates, where that is no superuser.
+owners (owner) AS (
+  SELECT r.rolname::text FROM pg_namespace AS n
+  JOIN pg_roles AS r ON r.oid = n.nspowner
+  WHERE n.nspname = 'fleet' AND NOT r.rolsuper
+),
+
 -- A privilege that has to be there, or (PUBLIC's) that may be. Every other one that PUBLIC or one of
 -- the four roles has on these objects is taken away.
 rules (kind, schema, grantee, privilege, is_needed) AS (
@@ -43,6 +50,9 @@ rules (kind, schema, grantee, privilege, is_needed) AS (
     ('TABLE', 'notify', notifier, 'UPDATE', true),
     ('TABLE', 'notify', notifier, 'DELETE', true)
   ) AS r (kind, schema, grantee, privilege, is_needed)
+  UNION ALL
+  -- `migrate` takes an advisory lock.
+  SELECT 'FUNCTION', 'pg_catalog', owner, 'EXECUTE', true FROM owners
 ),
 
 objects (kind, schema, name, owner, acl) AS (
@@ -70,15 +80,24 @@ objects (kind, schema, name, owner, acl) AS (
   FROM pg_proc AS p
   JOIN pg_namespace AS n ON n.oid = p.pronamespace
   WHERE n.nspname IN ('fleet', 'ops') AND p.prosecdef
+  UNION ALL
+  -- What PostgreSQL lets every login do, though it only reads: fill the table of locks, without which
+  -- no statement of anybody runs, or fill the disk with large objects or with WAL.
+  SELECT 'FUNCTION', n.nspname, format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+    p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+  FROM pg_proc AS p
+  JOIN pg_namespace AS n ON n.oid = p.pronamespace
+  WHERE n.nspname = 'pg_catalog'
+    AND p.proname ~ '^(pg_(try_)?advisory_(xact_)?lock(_shared)?|lo_creat|lo_create|lo_from_bytea|pg_logical_emit_message)$'
 ),
 
 -- What is granted on columns is taken away with the table's privilege of that name.
 granted AS (
   SELECT o.kind, o.name, coalesce(r.rolname::text, 'PUBLIC') AS grantee, a.privilege_type AS privilege
   FROM (
-    SELECT kind, name, owner, acl FROM objects
+    SELECT kind, schema, name, owner, acl FROM objects
     UNION ALL
-    SELECT o.kind, o.name, o.owner, c.attacl
+    SELECT o.kind, o.schema, o.name, o.owner, c.attacl
     FROM objects AS o
     JOIN pg_attribute AS c ON c.attrelid = CASE o.kind WHEN 'TABLE' THEN o.name::regclass END
     WHERE c.attacl IS NOT NULL
@@ -89,7 +108,8 @@ granted AS (
   WHERE a.grantee <> o.owner
     AND (a.grantee = 0 OR r.rolname IN (
       operator, writer, decider, notifier,
-      $2::text || '_operator', $2::text || '_writer', $2::text || '_decider', $2::text || '_notifier'))
+      $2::text || '_operator', $2::text || '_writer', $2::text || '_decider', $2::text || '_notifier')
+    OR (o.schema = 'pg_catalog' AND r.rolname IN (SELECT w.owner FROM owners AS w)))
 ),
 
 ruled AS (
@@ -117,9 +137,10 @@ by_object AS (
 
 -- Limits of a session are not inherited by the members of a role: each login that reads gets those
 -- that nobody has set for it. Neither of them stops somebody who means harm, all stop accidents.
+-- But for the last one, which only a superuser sets: a statement may write so much to the disk.
 limits (name, value) AS (
   VALUES ('default_transaction_read_only', 'on'), ('idle_in_transaction_session_timeout', '60s'),
-    ('lock_timeout', '5s'), ('search_path', 'ops'), ('statement_timeout', '30s')
+    ('lock_timeout', '5s'), ('search_path', 'ops'), ('statement_timeout', '30s'), ('temp_file_limit', '4GB')
 ),
 
 readers AS (
@@ -140,7 +161,7 @@ FROM (
   FROM roles, LATERAL (VALUES (operator), (writer), (decider), (notifier)) AS wanted (name)
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
   UNION ALL
-  SELECT 2, verb = 'GRANT' AND grantee NOT IN (decider, notifier), format('%s %s ON %s %s %s %s', verb, privileges, kind, string_agg(name, ', ' ORDER BY name),
+  SELECT 2, verb = 'GRANT' AND grantee NOT IN (SELECT decider UNION SELECT notifier UNION SELECT owner FROM owners), format('%s %s ON %s %s %s %s', verb, privileges, kind, string_agg(name, ', ' ORDER BY name),
     CASE verb WHEN 'GRANT' THEN 'TO' ELSE 'FROM' END,
     CASE grantee WHEN 'PUBLIC' THEN grantee ELSE quote_ident(grantee) END)
   FROM by_object

@@ -4,6 +4,7 @@ Rules:
 - Each step is for itself: one that fails is logged, and stops no other.
 - A step removes a bounded number of rows at a time, each time in a transaction of its own, until
   nothing is left. A run ends after a while all the same, and the next one goes on.
+- Nothing is removed while the database's clock and ours differ by an hour: one of them is wrong.
 - Work is done in turns, so that replicas do not do it twice.
 - Every table has its retention, or a reason why it is bounded: see docs/operators.md. A test knows
   the tables.
@@ -12,9 +13,10 @@ Rules:
 from datetime import datetime
 from typing import Final, Protocol
 
-from imagedrift_ingest.core.retention import Retention, Step, steps
+from imagedrift_ingest.core.retention import Retention, RetentionStep, steps
 from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.clock_agreement import ClocksDisagree, require_agreement
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -33,9 +35,9 @@ class MaintenanceStore(Protocol):
     """The tables that are maintained. Every method returns how many rows it changed."""
 
     async def moment(self) -> datetime:
-        """Tell the database's time: what is kept depends on no other clock."""
+        """Tell the database's time."""
 
-    async def run_step(self, step: Step) -> int:
+    async def run_step(self, step: RetentionStep) -> int:
         """Run a step once; 0: nothing is left."""
 
     async def add_up_usage(self) -> int:
@@ -82,9 +84,9 @@ class Maintain:
         """Make months ahead, retire hosts, and drop rows past their retention, step by step.
 
         Without `at` the database's time is taken. Raises `StepsFailed` when some step failed, after
-        all the others.
+        all the others, and when that time is not ours.
         """
-        at = at or await self._store.moment()
+        at = at or await self._moment()
         done: dict[str, int] = {}
         failed: list[str] = []
         for step in steps(self._retention, at):
@@ -98,7 +100,16 @@ class Maintain:
             raise StepsFailed(f"not done: {', '.join(failed)}")
         return done
 
-    async def _repeat(self, step: Step, done: dict[str, int]) -> None:
+    async def _moment(self) -> datetime:
+        """Tell the database's time, where this machine's agrees. Raises `StepsFailed`."""
+        at = await self._store.moment()
+        try:
+            require_agreement(at, self._clock.now())
+        except ClocksDisagree as error:
+            raise StepsFailed(f"not done: {error}") from error
+        return at
+
+    async def _repeat(self, step: RetentionStep, done: dict[str, int]) -> None:
         """Run a step until nothing is left, another replica does it, or the time is over."""
         until = self._clock.monotonic() + STEP_WITHIN_S
         run = _StepRun(self._store, step, done, self._clock)
@@ -113,7 +124,7 @@ class _StepRun:
     """One step, run for as long as a turn may last."""
 
     def __init__(
-        self, store: MaintenanceStore, step: Step, done: dict[str, int], clock: Clock
+        self, store: MaintenanceStore, step: RetentionStep, done: dict[str, int], clock: Clock
     ) -> None:
         self._store = store
         self._step = step

@@ -144,8 +144,8 @@ def main() -> None:
     reports = os.dup(sys.stdout.fileno())
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a plugin may print
 
-    def report(said: apprise_protocol.Report) -> None:
-        os.write(reports, apprise_protocol.report(said))
+    def report(outcome: apprise_protocol.Report) -> None:
+        os.write(reports, apprise_protocol.report(outcome))
 
     asked = apprise_protocol.read_request(sys.stdin.buffer.read())
     _bound(asked.within_s)

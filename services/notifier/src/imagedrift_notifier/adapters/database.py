@@ -4,7 +4,6 @@ The notifier never migrates. It needs the views of `ops` and its own schema, `no
 are missing, or its login may not use them, the error says what to run.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,9 +13,10 @@ from typing import Final, cast
 import asyncpg
 import msgspec
 
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.statements import statements
 from imagedrift_runtime import database_options, named_sql
+from imagedrift_runtime.connection_pools import close_pools
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
 
@@ -60,7 +60,7 @@ _OTHER_SCHEMA: Final = (
     asyncpg.UndefinedColumnError,
     asyncpg.InvalidSchemaNameError,
 )
-Connection = asyncpg.Connection
+NotifierConnection = asyncpg.Connection
 
 
 class NotifierDatabase:
@@ -71,31 +71,31 @@ class NotifierDatabase:
         self._health = health
 
     async def rows(self, name: str, **values: object) -> list[asyncpg.Record]:
-        """Run a statement by itself: it is committed when it ends. Raises `DatabaseAway`."""
+        """Run a statement by itself: it is committed when it ends. Raises `DatabaseUnreachable`."""
         async with self._connection() as connection:
             return await rows_on(connection, name, values)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction for the length of the context. Raises `DatabaseAway`."""
+    async def transaction(self) -> AsyncIterator[NotifierConnection]:
+        """Open a transaction for the length of the context. Raises `DatabaseUnreachable`."""
         async with self._connection() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncIterator[NotifierConnection]:
         try:
             async with self._pool.acquire(timeout=CONNECT_WITHIN_S) as connection:
-                yield cast(Connection, connection)
+                yield cast(NotifierConnection, connection)
         except (*AWAY, *_OTHER_SCHEMA, asyncpg.InsufficientPrivilegeError) as error:
             if self._health:
-                self._health.failed(PART, _told(error))
-            raise DatabaseAway(_told(error)) from error
+                self._health.failed(PART, _name_fault(error))
+            raise DatabaseUnreachable(_name_fault(error)) from error
         if self._health:
             self._health.ready(PART)
 
 
 async def rows_on(
-    connection: Connection, name: str, values: Mapping[str, object]
+    connection: NotifierConnection, name: str, values: Mapping[str, object]
 ) -> list[asyncpg.Record]:
     """Run a statement in the transaction of a connection."""
     sql, arguments = named_sql.positional(statements()[name], values)
@@ -134,14 +134,10 @@ async def open_database(dsn: str, health: Health | None = None) -> AsyncIterator
     try:
         yield NotifierDatabase(pool, health)
     finally:
-        try:
-            async with asyncio.timeout(5):
-                await pool.close()
-        except TimeoutError:
-            pool.terminate()
+        await close_pools(pool)
 
 
-async def _encode_json(connection: Connection) -> None:
+async def _encode_json(connection: NotifierConnection) -> None:
     await connection.set_type_codec(
         "jsonb",
         encoder=lambda value: msgspec.json.encode(value).decode(),
@@ -150,7 +146,7 @@ async def _encode_json(connection: Connection) -> None:
     )
 
 
-def _told(error: Exception) -> str:
+def _name_fault(error: Exception) -> str:
     """Name the fault and its remedy."""
     match error:
         case asyncpg.InsufficientPrivilegeError():

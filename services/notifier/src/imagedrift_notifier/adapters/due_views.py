@@ -10,7 +10,7 @@ import asyncpg
 from imagedrift_notifier.adapters.database import NotifierDatabase
 from imagedrift_notifier.core.due_group import Candidate, DueGroup, DueTopic, Topic
 from imagedrift_notifier.core.portion import portions
-from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute
+from imagedrift_notifier.core.route import HostFilter, MessageRoute, TopicKind
 
 FAILING_FOR: Final = timedelta(minutes=15)
 """How long a reference fails before its registry is told of."""
@@ -26,14 +26,14 @@ class DueViews:
         self._slots = asyncio.Semaphore(MOST_READS)
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
-        """Part references into portions that are read at once. Raises `DatabaseAway`."""
+        """Part references into portions that are read at once. Raises `DatabaseUnreachable`."""
         rows = await self._database.rows("host_counts", references=list(references))
         return [*portions(references, {row["reference"]: row["hosts"] for row in rows})]
 
     async def due_topics(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueTopic]:
-        """Read which topics of a portion are due on some hosts. Raises `DatabaseAway`."""
+        """Read which topics of a portion are due on some hosts. Raises `DatabaseUnreachable`."""
         values = {
             "is_due": bool({"outdated", "version"} & {*kinds}),
             "is_missing": "missing" in kinds,
@@ -44,9 +44,9 @@ class DueViews:
         return [DueTopic(_topic(row), row["due_at"]) for row in rows if row["kind"] in kinds]
 
     async def of_references(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueGroup]:
-        """Read the due images of a portion of references on some hosts. Raises `DatabaseAway`."""
+        """Read the due images of some references on some hosts. Raises `DatabaseUnreachable`."""
         values = _values(hosts, references)
         rows: list[asyncpg.Record] = []
         async with self._slots:
@@ -58,7 +58,7 @@ class DueViews:
         return [group for group in groups if group.topic.kind in kinds]
 
     async def errors(self, registry: str = "") -> list[DueGroup]:
-        """Read which registries fail: of one, or of all. Raises `DatabaseAway`."""
+        """Read which registries fail: of one, or of all. Raises `DatabaseUnreachable`."""
         rows = await self._database.rows(
             "errors", failing_for=FAILING_FOR, registry=registry or None
         )
@@ -67,7 +67,7 @@ class DueViews:
     async def candidates(
         self, routes: Sequence[MessageRoute], behind: str, most: int
     ) -> Sequence[Candidate]:
-        """Name references that may be due, those behind a name. Raises `DatabaseAway`."""
+        """Name references that may be due, those behind a name. Raises `DatabaseUnreachable`."""
         asked = [(route.name, kind) for route in routes for kind in route.kinds]
         rows = await self._database.rows(
             "candidates",
@@ -79,7 +79,7 @@ class DueViews:
         return [Candidate(row["reference"], frozenset(row["routes"])) for row in rows]
 
     async def references(self) -> Sequence[str]:
-        """Name every reference that may be due. Raises `DatabaseAway`."""
+        """Name every reference that may be due. Raises `DatabaseUnreachable`."""
         return [row["reference"] for row in await self._database.rows("due_references")]
 
 

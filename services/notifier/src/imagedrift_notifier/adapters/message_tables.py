@@ -7,9 +7,9 @@ from typing import Final
 
 import asyncpg
 
-from imagedrift_notifier.adapters.database import Connection, NotifierDatabase, rows_on
+from imagedrift_notifier.adapters.database import NotifierConnection, NotifierDatabase, rows_on
 from imagedrift_notifier.core.claim import Claim
-from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.due_group import Topic
 from imagedrift_notifier.core.outbound import (
     OutboundMessage,
@@ -20,6 +20,7 @@ from imagedrift_notifier.core.outbound import (
 )
 from imagedrift_notifier.core.outcome import NextStep
 from imagedrift_notifier.core.route import MessageRoute
+from imagedrift_runtime.clock_agreement import require_agreement
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than a try may take."""
@@ -36,7 +37,7 @@ class GatheredTopics:
     """Topics of a route, locked in one transaction until they are written."""
 
     def __init__(
-        self, connection: Connection, route: MessageRoute, topics: Sequence[Topic]
+        self, connection: NotifierConnection, route: MessageRoute, topics: Sequence[Topic]
     ) -> None:
         self._connection = connection
         self._route = route
@@ -48,7 +49,7 @@ class GatheredTopics:
             values = _columns(topics)
             await rows_on(self._connection, "drop_claims", {"route": self._route.name, **values})
 
-    async def write(self, content: Content, topics: Sequence[Topic]) -> None:
+    async def write(self, content: MessageContent, topics: Sequence[Topic]) -> None:
         """Write the message of some topics."""
         values = {
             "route": self._route.name,
@@ -62,7 +63,7 @@ class GatheredTopics:
 
 
 class MessageTables:
-    """Writes claims and messages. Everything here raises `DatabaseAway`."""
+    """Writes claims and messages. Everything here raises `DatabaseUnreachable`."""
 
     def __init__(self, database: NotifierDatabase) -> None:
         self._database = database
@@ -168,8 +169,14 @@ class MessageTables:
         [row] = await self._database.rows("start_over", known_until=last.created_at)
         return StartedOver(**dict(row))
 
-    async def prune(self) -> None:
-        """Remove rows past their retention."""
+    async def prune(self, at: datetime) -> None:
+        """Remove rows past their retention, where `at` is the database's time, too.
+
+        Raises `ClocksDisagree`: what is forgotten would be told again.
+        """
+        [row] = await self._database.rows("moment")
+        require_agreement(row["now"], at)
+        await self._database.rows("trim")
         await self._database.rows("prune", kept=KEPT)
 
     async def counts(self, routes: Sequence[str]) -> list[RouteCounts]:

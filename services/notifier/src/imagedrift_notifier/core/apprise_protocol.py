@@ -48,9 +48,9 @@ def read_request(content: bytes) -> SendRequest:
     return SendRequest(SecretText(address), title, body, within_s)
 
 
-def report(said: Report) -> bytes:
+def report(one: Report) -> bytes:
     """Write a report as a line."""
-    return msgspec.json.encode(said) + b"\n"
+    return msgspec.json.encode(one) + b"\n"
 
 
 def outcome(output: bytes, within_s: float) -> SendOutcome:

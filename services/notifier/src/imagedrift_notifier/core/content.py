@@ -25,7 +25,7 @@ MOST_OF_A_DETAIL: Final = 300
 FORM: Final = "imagedrift.notification.v1"
 
 
-class Content(Struct, frozen=True):
+class MessageContent(Struct, frozen=True):
     """The content of a message."""
 
     title: str
@@ -33,18 +33,22 @@ class Content(Struct, frozen=True):
     payload: dict[str, Any]
 
 
-def write(route: str, groups: Sequence[DueGroup], page: str) -> Content:
+def write(route: str, groups: Sequence[DueGroup], page: str) -> MessageContent:
     """Write one message about all of these groups."""
     title = _title(groups)
     lines = list(_lines(groups[0], page)) if len(groups) == 1 else list(_list(groups, page))
-    return Content(cleaned(title, MOST_OF_A_TITLE), "\n".join(lines), _payload(route, groups, page))
+    return MessageContent(
+        cleaned(title, MOST_OF_A_TITLE), "\n".join(lines), _payload(route, groups, page)
+    )
 
 
-def trial_content(route: str, page: str) -> Content:
+def trial_content(route: str, page: str) -> MessageContent:
     """Write the message of `imagedrift notify --test`."""
     title = f"imagedrift: a test of the route {route}"
     data = {"route": route, "items": [], "more": 0, "test": True, "page": page}
-    return Content(title, "Messages of this route arrive here.", {"type": FORM, "data": data})
+    return MessageContent(
+        title, "Messages of this route arrive here.", {"type": FORM, "data": data}
+    )
 
 
 def shortened(text: str, most: int) -> str:
@@ -163,7 +167,7 @@ def _from(group: DueGroup) -> str:
 
 
 def _from_versions(group: DueGroup) -> tuple[str, ...]:
-    """List what hosts have: a version newer than a tag is told of that tag."""
+    """List the versions of hosts; a version newer than a tag is told of that tag."""
     if group.topic.kind == "version":
         return (ImageReference.parse(group.topic.reference).tag,)
     return group.from_versions

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from imagedrift_notifier.core.route import Kind
+from imagedrift_notifier.core.route import TopicKind
 
 MOST_NAMED: Final = 10
 """Places and versions that a message names; of more, only the number is told."""
@@ -14,7 +14,7 @@ MOST_NAMED: Final = 10
 class Topic(Struct, frozen=True):
     """The identity of a message: a route tells each once."""
 
-    kind: Kind
+    kind: TopicKind
     reference: str
     target: str
     """The remote digest, or the newer version; of a registry that fails, how it does."""
@@ -52,5 +52,5 @@ class DueGroup(Struct, frozen=True, kw_only=True):
 
     @property
     def due(self) -> DueTopic:
-        """Return what is claimed of it."""
+        """Return the topic and time that a route claims."""
         return DueTopic(self.topic, self.due_at)

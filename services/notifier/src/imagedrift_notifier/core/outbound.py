@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from imagedrift_notifier.core.content import Content
+from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.route import Channel
 
 
@@ -25,9 +25,9 @@ class OutboundMessage(Struct, frozen=True, kw_only=True):
     """Since it was written, by the database's clock."""
 
     @property
-    def content(self) -> Content:
+    def content(self) -> MessageContent:
         """Return the body that is sent."""
-        return Content(self.title, self.body, self.payload)
+        return MessageContent(self.title, self.body, self.payload)
 
 
 class RouteState(Struct, frozen=True):

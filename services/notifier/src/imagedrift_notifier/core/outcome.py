@@ -21,7 +21,7 @@ FIRST_AFTER: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 GIVE_UP_AFTER: Final = timedelta(days=3)
 
-State = Literal["waiting", "sending", "sent", "failed", "doubtful"]
+MessageState = Literal["waiting", "sending", "sent", "failed", "doubtful"]
 
 
 class Delivered(Struct, frozen=True, tag=True):
@@ -46,7 +46,7 @@ SendOutcome: TypeAlias = Delivered | Failed | Doubtful
 class NextStep(Struct, frozen=True, kw_only=True):
     """The state of a message from now on."""
 
-    state: State
+    state: MessageState
     error: str = ""
     pause: timedelta = timedelta()
     """How long it is not tried, where it waits."""
@@ -61,7 +61,7 @@ def next_step(outcome: SendOutcome, channel: Channel, attempts: int, age: timede
             return NextStep(state="doubtful", error=outcome.reason)
         case Failed() | Doubtful():
             is_over = age >= GIVE_UP_AFTER
-            state: State = "failed" if is_over else "waiting"
+            state: MessageState = "failed" if is_over else "waiting"
             return NextStep(state=state, error=outcome.reason, pause=pause(attempts))
         case _:
             assert_never(outcome)

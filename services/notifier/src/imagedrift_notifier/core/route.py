@@ -7,7 +7,7 @@ from msgspec import Struct
 from imagedrift_notifier.core.schedule import RouteSchedule
 from imagedrift_schemas.reference import CanonicalParts
 
-Kind = Literal["outdated", "version", "missing", "error"]
+TopicKind = Literal["outdated", "version", "missing", "error"]
 """The subject of a message: an image that its registry replaced; a newer version that is asked for;
 a tag that is gone; a registry that cannot be asked."""
 Channel = Literal["apprise", "webhook"]
@@ -40,7 +40,7 @@ class MessageRoute(Struct, frozen=True, kw_only=True):
     schedule: RouteSchedule
     hosts: HostFilter = HostFilter()
     registries: tuple[str, ...] = ()
-    kinds: tuple[Kind, ...] = ("outdated", "version")
+    kinds: tuple[TopicKind, ...] = ("outdated", "version")
     backlog: bool = False
     """Whether images that were due before the route was made are told, too."""
 

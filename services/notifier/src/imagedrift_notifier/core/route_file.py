@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from imagedrift_notifier.core.route import Channel, HostFilter, Kind, MessageRoute, Routes
+from imagedrift_notifier.core.route import Channel, HostFilter, MessageRoute, Routes, TopicKind
 from imagedrift_notifier.core.route_table import RouteTable, table_faults
 from imagedrift_notifier.core.schedule import RouteSchedule, gather_span, quiet_span
 from imagedrift_schemas.registry_name import RegistryName
@@ -113,8 +113,8 @@ def _route(name: str, table: RouteTable) -> MessageRoute:
     )
 
 
-def _kinds(table: RouteTable) -> tuple[Kind, ...]:
-    kinds: list[Kind] = [*table.verdict]
+def _kinds(table: RouteTable) -> tuple[TopicKind, ...]:
+    kinds: list[TopicKind] = [*table.verdict]
     if table.versions:
         kinds.append("version")
     if table.errors:

@@ -7,7 +7,7 @@ from typing import Protocol
 from imagedrift_notifier.core.claim import Claim, claims_of
 from imagedrift_notifier.core.due_group import DueTopic
 from imagedrift_notifier.core.outbound import RemovedRoute, RouteState
-from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute, Routes
+from imagedrift_notifier.core.route import HostFilter, MessageRoute, Routes, TopicKind
 from imagedrift_runtime.logs import get_logger
 
 log = get_logger()
@@ -17,19 +17,19 @@ LiveRoutes = Callable[[], Routes]
 
 
 class DueReader(Protocol):
-    """Reads due images. Raises `DatabaseAway`."""
+    """Reads due images. Raises `DatabaseUnreachable`."""
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
         """Part references into portions that are read at once."""
 
     async def due_topics(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueTopic]:
         """Read which topics of a portion are due on some hosts."""
 
 
 class ClaimTable(Protocol):
-    """Claims under their unique key. Raises `DatabaseAway`."""
+    """Claims under their unique key. Raises `DatabaseUnreachable`."""
 
     async def drop_removed(self) -> list[RemovedRoute]:
         """Drop the waiting messages of removed routes; return each route that had some."""
@@ -70,7 +70,7 @@ class Claiming:
         """
         new = 0
         for alike in _alike(each for name, each in self._routes().routes.items() if name in states):
-            asked = {route.name: _asked(route, wanted) for route in alike}
+            asked = {route.name: _references_of(route, wanted) for route in alike}
             references = [each for each in wanted if any(each in of for of in asked.values())]
             if not references:
                 continue
@@ -97,6 +97,6 @@ def _alike(routes: Iterable[MessageRoute]) -> list[list[MessageRoute]]:
     return [*found.values()]
 
 
-def _asked(route: MessageRoute, wanted: Mapping[str, Collection[str]]) -> set[str]:
+def _references_of(route: MessageRoute, wanted: Mapping[str, Collection[str]]) -> set[str]:
     """Return the references that a route tells of, of those that are wanted for it."""
     return {each for each, names in wanted.items() if route.name in names and route.tells_of(each)}

@@ -12,15 +12,15 @@ from datetime import datetime
 from typing import Protocol
 
 from imagedrift_notifier.core.bundle import bundles
-from imagedrift_notifier.core.content import Content, write
+from imagedrift_notifier.core.content import MessageContent, write
 from imagedrift_notifier.core.due_group import DueGroup, Topic
-from imagedrift_notifier.core.route import HostFilter, Kind, MessageRoute
+from imagedrift_notifier.core.route import HostFilter, MessageRoute, TopicKind
 from imagedrift_notifier.core.schedule import is_quiet
 from imagedrift_notifier.usecases.claiming import LiveRoutes
 from imagedrift_notifier.usecases.route_tasks import RouteTasks
 
 
-class Gathered(Protocol):
+class LockedTopics(Protocol):
     """Topics of a route, locked until they are written."""
 
     topics: Sequence[Topic]
@@ -28,12 +28,12 @@ class Gathered(Protocol):
     async def drop(self, topics: Sequence[Topic]) -> None:
         """Drop claims that are not due any more."""
 
-    async def write(self, content: Content, topics: Sequence[Topic]) -> None:
+    async def write(self, content: MessageContent, topics: Sequence[Topic]) -> None:
         """Write the message of some topics."""
 
 
 class GatheredClaims(Protocol):
-    """Claims whose time has come. Raises `DatabaseAway`."""
+    """Claims whose time has come. Raises `DatabaseUnreachable`."""
 
     async def routes_with_claims(self) -> Mapping[str, datetime]:
         """Name the routes that have topics whose time has come; with the time by the database."""
@@ -43,18 +43,18 @@ class GatheredClaims(Protocol):
 
     def gathered(
         self, route: MessageRoute, topics: Sequence[Topic]
-    ) -> AbstractAsyncContextManager[Gathered]:
+    ) -> AbstractAsyncContextManager[LockedTopics]:
         """Lock those of the topics that nobody has written, and commit with the context."""
 
 
 class GroupReader(Protocol):
-    """Reads due images and failing registries. Raises `DatabaseAway`."""
+    """Reads due images and failing registries. Raises `DatabaseUnreachable`."""
 
     async def portions(self, references: Sequence[str]) -> list[list[str]]:
         """Part references into portions that are read at once."""
 
     async def of_references(
-        self, hosts: HostFilter, kinds: Sequence[Kind], references: Sequence[str]
+        self, hosts: HostFilter, kinds: Sequence[TopicKind], references: Sequence[str]
     ) -> list[DueGroup]:
         """Read the due images of a portion of references on some hosts."""
 

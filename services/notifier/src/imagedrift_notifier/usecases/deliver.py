@@ -20,7 +20,7 @@ from imagedrift_notifier.core.outbound import OutboundMessage, RouteCounts, Star
 from imagedrift_notifier.core.outcome import NextStep, SendOutcome, next_step
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_notifier.core.schedule import is_quiet
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.usecases.claiming import LiveRoutes
 from imagedrift_notifier.usecases.route_tasks import RouteTasks
 from imagedrift_runtime import metrics
@@ -38,7 +38,7 @@ PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class MessageQueue(Protocol):
-    """Messages that are written. Raises `DatabaseAway`."""
+    """Messages that are written. Raises `DatabaseUnreachable`."""
 
     async def resolve_dead(self) -> list[tuple[str, str, str]]:
         """Give back the messages of notifiers that died: (id, route, state) of each."""
@@ -93,7 +93,7 @@ class Deliver:
 
     async def run(self) -> None:
         """Send all messages that are to be tried now."""
-        await self._heed_restore()
+        await self._start_over_after_restore()
         for message_id, route, state in await self._queue.resolve_dead():
             log.warning("message.interrupted", message=message_id, route=route, state=state)
             metrics.people_messages.add(outcome="interrupted")
@@ -106,7 +106,7 @@ class Deliver:
             if name in held and not is_quiet(held[name].schedule, now)
         )
 
-    async def _heed_restore(self) -> None:
+    async def _start_over_after_restore(self) -> None:
         last = self._last
         if last and not await self._queue.is_known(last):
             untold = await self._queue.start_over(last)
@@ -119,7 +119,7 @@ class Deliver:
             async with self._free:
                 if self._stopping.is_set():
                     return
-                await self._heed_restore()
+                await self._start_over_after_restore()
                 message = await self._queue.begin_sending(route.name)
                 if message is None:
                     return
@@ -144,7 +144,7 @@ class Deliver:
         for pause_s in PAUSES_S:
             try:
                 return await self._queue.end_sending(message, step)
-            except DatabaseAway:
+            except DatabaseUnreachable:
                 await self._clock.sleep(pause_s)
         return await self._queue.end_sending(message, step)
 

@@ -7,10 +7,10 @@ read from `ops.due`.
 
 from collections.abc import Sequence
 
-from imagedrift_notifier.errors import DatabaseAway
+from imagedrift_notifier.errors import DatabaseUnreachable
 from imagedrift_notifier.usecases.claiming import Claiming
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 from imagedrift_schemas import codec
 from imagedrift_schemas.errors import Malformed
 from imagedrift_schemas.v1 import Changed
@@ -22,7 +22,7 @@ class NoteChanges:
     def __init__(self, claiming: Claiming) -> None:
         self._claiming = claiming
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+    async def handle(self, deliveries: Sequence[Delivery]) -> list[HandlerOutcome]:
         """Claim the due images of a batch; return one outcome for each message."""
         read = [_reference(each) for each in deliveries]
         references = dict.fromkeys(each for each in read if isinstance(each, str))
@@ -30,7 +30,7 @@ class NoteChanges:
             states = await self._claiming.states()
             for portion in await self._claiming.portions(list(references)):
                 await self._claiming.claim(dict.fromkeys(portion, states), states)
-        except DatabaseAway as error:
+        except DatabaseUnreachable as error:
             return [Retry(str(error)) if isinstance(each, str) else each for each in read]
         return [Done() if isinstance(each, str) else each for each in read]
 

@@ -26,7 +26,7 @@ LOOKS_FOR_S: Final = 3.0
 
 
 class CandidateReader(Protocol):
-    """Names images that may be due. Raises `DatabaseAway`."""
+    """Names images that may be due. Raises `DatabaseUnreachable`."""
 
     async def candidates(
         self, routes: Sequence[MessageRoute], behind: str, most: int
@@ -38,7 +38,7 @@ class CandidateReader(Protocol):
 
 
 class RouteStates(Protocol):
-    """Routes, and whether each is begun. Raises `DatabaseAway`."""
+    """Routes, and whether each is begun. Raises `DatabaseUnreachable`."""
 
     async def begin(self, routes: Sequence[str]) -> None:
         """Note that all that was due before these routes were made is claimed."""
@@ -101,7 +101,7 @@ class Sweep:
         return is_last
 
     async def _bring_forward(self, states: Mapping[str, RouteState]) -> None:
-        """Heed times that were changed in the file since something was claimed."""
+        """Apply times that were changed in the file since something was claimed."""
         routes = self._routes().routes
         await self._table.bring_forward(
             {

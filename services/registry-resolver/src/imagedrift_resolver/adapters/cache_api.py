@@ -24,7 +24,7 @@ log = get_logger()
 ASKED_AGAIN_TTL_S: Final = 30.0
 
 
-class Wanted(Struct, frozen=True):
+class CacheRequest(Struct, frozen=True):
     """A request to the micro service: a reference, and the credential the asker goes by."""
 
     reference: str
@@ -44,7 +44,7 @@ class CacheApi:
 
     async def lookup(self, payload: bytes) -> bytes:
         """Answer a request to the micro service: `{"reference": …}`, or the bare reference."""
-        wanted = _wanted(payload)
+        wanted = _read_request(payload)
         try:
             reference = ImageReference.parse(wanted.reference)
         except SchemaError as error:
@@ -87,11 +87,11 @@ class CacheApi:
         return isinstance(stored, Stored)
 
 
-def _wanted(payload: bytes) -> Wanted:
+def _read_request(payload: bytes) -> CacheRequest:
     text = payload.strip()
     if text.startswith(b"{"):
         try:
-            return codec.decode(text, Wanted)
+            return codec.decode(text, CacheRequest)
         except SchemaError as error:
             raise RequestRefused("400", str(error)) from error
-    return Wanted(text.decode("utf-8", "replace"))
+    return CacheRequest(text.decode("utf-8", "replace"))

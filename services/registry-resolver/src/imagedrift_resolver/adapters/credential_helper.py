@@ -18,7 +18,7 @@ MOST_KEPT: Final = 10_000
 _LONGEST: Final = 64 * 1024
 _NOTHING: Final = b"credentials not found"
 
-Told = Credential | EntryFault | None
+HelperResult = Credential | EntryFault | None
 
 
 class Helpers:
@@ -26,10 +26,10 @@ class Helpers:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: dict[Helper, tuple[float, Told]] = {}
+        self._kept: dict[Helper, tuple[float, HelperResult]] = {}
         self._locks: dict[Helper, asyncio.Lock] = {}
 
-    async def ask(self, helper: Helper) -> Told:
+    async def ask(self, helper: Helper) -> HelperResult:
         """Return the credential that a helper has, None when it has none, or why it cannot say."""
         if len(self._locks) >= MOST_KEPT:
             self._locks = {key: lock for key, lock in self._locks.items() if lock.locked()}
@@ -48,7 +48,7 @@ class Helpers:
         self._kept.clear()
 
 
-async def _run(helper: Helper) -> Told:
+async def _run(helper: Helper) -> HelperResult:
     """Ask a helper: the server on its input, a document or a complaint on its output."""
     program = shutil.which(helper.program)
     if program is None:

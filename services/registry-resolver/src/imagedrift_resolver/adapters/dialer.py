@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from imagedrift_resolver.adapters.names import LookUp, NameLimits, Names
+from imagedrift_resolver.adapters.host_names import LookUp, NameLimits, Names
 from imagedrift_resolver.adapters.network import SystemNetwork
 from imagedrift_resolver.adapters.proxy_tunnel import tunnel
 from imagedrift_resolver.adapters.request_failed import RequestFailed

@@ -13,7 +13,7 @@ from imagedrift_resolver.adapters.credential_file import CredentialFile, Credent
 from imagedrift_resolver.adapters.credential_helper import Helpers
 from imagedrift_resolver.core.credential import Anonymous, Credential
 from imagedrift_resolver.core.credential_entry import EntryFault
-from imagedrift_resolver.core.docker_config import DockerConfig, Helper, Step, look_up
+from imagedrift_resolver.core.docker_config import CredentialStep, DockerConfig, Helper, look_up
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.logs import get_logger
@@ -24,7 +24,7 @@ log = get_logger()
 MOST_TOLD: Final = 1000
 
 
-class Source(Protocol):
+class DockerConfigSource(Protocol):
     """A source of credentials."""
 
     name: str
@@ -39,7 +39,9 @@ class DockerCredentials:
     def __init__(
         self, folder: Path, clock: Clock, *, text: str = "", podman: Iterable[Path] = ()
     ) -> None:
-        self._sources: list[Source] = [CredentialText("DOCKER_AUTH_CONFIG", text)] if text else []
+        self._sources: list[DockerConfigSource] = (
+            [CredentialText("DOCKER_AUTH_CONFIG", text)] if text else []
+        )
         self._sources.append(CredentialFile(folder / "config.json", clock))
         self._sources += [CredentialFile(path, clock, is_podman=True) for path in podman]
         self._helpers = Helpers(clock)
@@ -66,7 +68,9 @@ class DockerCredentials:
             return Denied(reason=own.reason)
         return Anonymous(note=faults[0].reason if faults else "")
 
-    async def _try(self, steps: tuple[Step, ...]) -> tuple[Credential | None, list[EntryFault]]:
+    async def _try(
+        self, steps: tuple[CredentialStep, ...]
+    ) -> tuple[Credential | None, list[EntryFault]]:
         """Try the entries of one source; return the first credential, and the faults before it."""
         faults: list[EntryFault] = []
         for step in steps:

@@ -23,7 +23,7 @@ HEADERS_CAP: Final = 64 * 1024
 MOST_INTERIM: Final = 8
 _HEARD: Final = frozenset(name.encode() for name in HEARD)
 
-Release = Callable[["Http1Connection"], Awaitable[None]]
+ReleaseConnection = Callable[["Http1Connection"], Awaitable[None]]
 """Takes a connection back, once the response was read or is given up."""
 
 
@@ -31,7 +31,7 @@ class Http1Connection(httpx.AsyncBaseTransport):
     """One connection. `proxy`: the one that is asked itself, in absolute form."""
 
     def __init__(
-        self, stream: SocketStream, origin: str, proxy: Proxy | None, release: Release
+        self, stream: SocketStream, origin: str, proxy: Proxy | None, release: ReleaseConnection
     ) -> None:
         self._stream = stream
         self._prefix = origin.encode() if proxy else b""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from imagedrift_resolver.adapters.dialer import Dialer
 from imagedrift_resolver.adapters.http_transport import CheckedTransport
 from imagedrift_resolver.adapters.request_failed import RequestFailed
-from imagedrift_resolver.adapters.routes import Routes
+from imagedrift_resolver.adapters.routes import ConnectionRoutes
 from imagedrift_resolver.core.answer import ERROR_CAP
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import Url
@@ -38,7 +38,7 @@ Headers = list[tuple[str, str]]
 class HttpClient:
     """Makes requests to any origin."""
 
-    def __init__(self, routes: Routes, dialer: Dialer) -> None:
+    def __init__(self, routes: ConnectionRoutes, dialer: Dialer) -> None:
         self._routes = routes
         self._dialer = dialer
         self._client = _Client(

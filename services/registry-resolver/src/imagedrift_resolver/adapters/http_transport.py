@@ -66,7 +66,7 @@ class _Origin:
         self._keeps = True
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        if kept := await self._kept():
+        if kept := await self._reuse_connection():
             try:
                 return await self._exchange(kept, request)
             except RequestFailed:
@@ -99,7 +99,7 @@ class _Origin:
         self._keeps = self._keeps and not connection.is_out_of_step
         await connection.aclose()
 
-    async def _kept(self) -> Http1Connection | None:
+    async def _reuse_connection(self) -> Http1Connection | None:
         while self._free:
             connection = self._free.pop()
             if connection.is_idle(self._idle_s):

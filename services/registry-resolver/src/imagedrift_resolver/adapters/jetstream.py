@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeVar, overload
 
-from imagedrift_resolver.core.finding import Asked, CachedAnswer
+from imagedrift_resolver.core.finding import AnyQuestion, CachedAnswer
 from imagedrift_resolver.core.freshness import overtakes
 from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.bus import Bus
@@ -46,9 +46,9 @@ class JetStreamCache:
     async def read(self, question: Question) -> tuple[AnyAnswer | None, int]: ...
 
     @overload
-    async def read(self, question: Asked) -> tuple[CachedAnswer | None, int]: ...
+    async def read(self, question: AnyQuestion) -> tuple[CachedAnswer | None, int]: ...
 
-    async def read(self, question: Asked) -> tuple[CachedAnswer | None, int]:
+    async def read(self, question: AnyQuestion) -> tuple[CachedAnswer | None, int]:
         """Read the last answer to a question from the leader, and its revision."""
         key = subjects.answer_key(question)
         match question:

@@ -21,9 +21,9 @@ from imagedrift_resolver.core.answer import (
 from imagedrift_resolver.core.conversation import (
     Authorise,
     Conversation,
+    ConversationStep,
     RegistryProfile,
     Send,
-    Step,
     resolve,
 )
 from imagedrift_resolver.core.description import Children, describe
@@ -147,7 +147,7 @@ class OciClient:
             is_own = isinstance(step, Send) and step.own
             answered = result if is_own and isinstance(result, Reply) else None
 
-    async def _do(self, limiter: Limiter, step: Step, began: float) -> Any:
+    async def _do(self, limiter: Limiter, step: ConversationStep, began: float) -> Any:
         """Do a step. Raises `NotAdmitted` where a request must not be made."""
         match step:
             case Elapsed():

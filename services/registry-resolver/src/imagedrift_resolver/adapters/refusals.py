@@ -53,7 +53,9 @@ class Refusals:
                 await record.turn.acquire()
         except TimeoutError:
             until = self._clock.now() + timedelta(seconds=self._turn_s)
-            return Limited(reason=f"{_told(where)} is slow to accept a credential", until=until)
+            return Limited(
+                reason=f"{_name_place(where)} is slow to accept a credential", until=until
+            )
         try:
             if refusal.rests(record.standing, self._clock.monotonic()):
                 return Denied(reason=_rest(where, credential, record.standing))
@@ -114,14 +116,14 @@ class CredentialRecord:
         return self.standing.is_accepted
 
 
-def _told(where: Where) -> str:
+def _name_place(where: Where) -> str:
     (_, host, _), path = where
     return f"{host}{path}"
 
 
 def _rest(where: Where, credential: Credential, standing: Standing) -> str:
     return (
-        f"{_told(where)} has refused this credential ({credential.name}) "
+        f"{_name_place(where)} has refused this credential ({credential.name}) "
         f"{standing.refusals} times in a row; it is not shown again for up to "
         f"{refusal.REST_S / 60:.0f} minutes"
     )

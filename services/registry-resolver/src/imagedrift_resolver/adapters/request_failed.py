@@ -5,10 +5,10 @@ import socket
 import ssl
 from typing import Final
 
-from imagedrift_resolver.core.reply import Kind
+from imagedrift_resolver.core.reply import NoResponseKind
 from imagedrift_runtime.httpx_library import httpx
 
-_KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
+_KINDS: Final[tuple[tuple[type[Exception], NoResponseKind], ...]] = (
     (ssl.SSLError, "tls"),
     (socket.gaierror, "dns"),
     (TimeoutError, "connect_timeout"),
@@ -19,15 +19,15 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
 class RequestFailed(httpx.TransportError):
     """A request had no response; the message says why."""
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: NoResponseKind, message: str) -> None:
         super().__init__(message)
-        self.kind: Kind = kind
+        self.kind: NoResponseKind = kind
 
     @classmethod
     def of(cls, error: Exception, before: str = "") -> "RequestFailed":
         """Translate an error of a socket, of TLS or of a name."""
         known = (kind for types, kind in _KINDS if isinstance(error, types))
-        kind: Kind = next(known, "closed")
+        kind: NoResponseKind = next(known, "closed")
         return cls(kind, before + _in_words(error))
 
 

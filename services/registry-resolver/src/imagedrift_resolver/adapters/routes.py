@@ -19,7 +19,7 @@ from msgspec import Struct
 from imagedrift_resolver.adapters.registry_entry import api_of, realms_of
 from imagedrift_resolver.core.proxy import Proxies, Proxy, parse_no_proxy, parse_proxy
 from imagedrift_resolver.core.site import host_of
-from imagedrift_resolver.core.url import BadUrl, Url
+from imagedrift_resolver.core.url import BadUrl, Origin, Url
 from imagedrift_resolver.settings import ResolverSettings
 from imagedrift_runtime import tls
 from imagedrift_runtime.httpx_library import httpx
@@ -28,8 +28,6 @@ from imagedrift_runtime.registries.registry import DIRECT, seconds_of
 from imagedrift_runtime.settings import SettingsFault
 
 NO_PROXIES: Final = Proxies()
-
-Origin = tuple[str, str, int]
 
 
 class ConnectionRoute(Struct, frozen=True):
@@ -41,7 +39,7 @@ class ConnectionRoute(Struct, frozen=True):
     """How long a connection, and how long a whole response, may take; None: as everywhere."""
 
 
-Routes = Callable[[Url, bool], ConnectionRoute]
+ConnectionRoutes = Callable[[Url, bool], ConnectionRoute]
 """Gives the route of a url; `True`: the operator named its host for who leads there."""
 
 
@@ -60,7 +58,7 @@ def proxies_of(settings: ResolverSettings) -> Proxies:
     return Proxies(found["https"], found["http"], bypasses, none)
 
 
-def routes(known: Registries, proxies: Proxies = NO_PROXIES) -> Routes:
+def routes(known: Registries, proxies: Proxies = NO_PROXIES) -> ConnectionRoutes:
     """Return the function from a url to its route. Raises `RegistriesFault`."""
     table = _Table(known)
 

@@ -21,7 +21,7 @@ MOST: Final = Bound(10_000, 32 * 1024 * 1024)
 _REFUSED: Final = frozenset({400, 401})
 USER_AGENT: Final = "imagedrift"
 
-Key = tuple[Grant, Credential]
+TokenKey = tuple[Grant, Credential]
 """Two credentials never share a token, even by one name."""
 
 
@@ -32,8 +32,8 @@ class Tokens:
         self._http = http
         self._refusals = refusals
         self._now = now
-        self._tokens: BoundedMap[Key, Token] = BoundedMap(MOST)
-        self._getting: dict[Key, asyncio.Task[Token | Failure]] = {}
+        self._tokens: BoundedMap[TokenKey, Token] = BoundedMap(MOST)
+        self._getting: dict[TokenKey, asyncio.Task[Token | Failure]] = {}
 
     async def get(self, wanted: Authorise) -> Token | Failure:
         """Return a token that still holds for a while, or why there is none."""
@@ -54,7 +54,7 @@ class Tokens:
         task.add_done_callback(lambda _: self._getting.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _get(self, wanted: Authorise, key: Key) -> Token | Failure:
+    async def _get(self, wanted: Authorise, key: TokenKey) -> Token | Failure:
         asked_at = self._now()
         is_shown = not isinstance(wanted.credential, Anonymous)
         reply = await (self._show(wanted) if is_shown else self._ask(wanted))

@@ -84,11 +84,11 @@ def let_in(site: Site, profile: RegistryProfile, request: Request) -> Conversati
         return bare, profile
     found, profile = yield from _find_auth_method(site, profile, request, bare)
     if found is None:
-        return _told(site, request, bare, None), profile
+        return _note_credential(site, request, bare, None), profile
     if not isinstance(found, AuthMethod):
         return found, profile
     if got is not None and failed is not None and _is_same(found, failed):
-        return got, _kept(profile, request, found, got)
+        return got, _keep_doubtful(profile, request, found, got)
     profile = profile.with_auth_method(request.space, found, instead_of=failed)
     got, profile = yield from _show(site, profile, request, found, is_remembered=False)
     if isinstance(got, Reply) and got.status == 403:
@@ -106,7 +106,7 @@ def _known_auth_method(site: Site, profile: RegistryProfile, request: Request) -
     return auth
 
 
-def _kept(
+def _keep_doubtful(
     profile: RegistryProfile, request: Request, auth: AuthMethod, got: Got
 ) -> RegistryProfile:
     """Keep the auth method that a 403 has made doubtful: it is the only one, so not at fault."""
@@ -152,7 +152,7 @@ def _with(
             got = root
         elif fault := _no_word(root):
             return fault
-    return _told(site, request, got, value)
+    return _note_credential(site, request, got, value)
 
 
 def _is_turned_away(got: Got, auth: AuthMethod, request: Request, profile: RegistryProfile) -> bool:
@@ -241,7 +241,7 @@ def _send(
     )
 
 
-def _told(site: Site, request: Request, got: Got, value: Secret | None) -> Got:
+def _note_credential(site: Site, request: Request, got: Got, value: Secret | None) -> Got:
     """Add to a refusal whether a credential was shown."""
     if not isinstance(got, Reply) or got.status not in (401, 403, 404, 451):
         return got

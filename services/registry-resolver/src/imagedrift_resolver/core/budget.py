@@ -138,9 +138,9 @@ def merged(shared: RegistryState, own: RegistryState) -> RegistryState:
     slower = max(shared, own, key=lambda s: (s.slowed_at is not None, s.slowed_at or s.observed_at))
     return replace(
         newer,
-        rate_limit=_known(newer.rate_limit, older.rate_limit),
-        rate_remaining=_known(newer.rate_remaining, older.rate_remaining),
-        rate_window_s=_known(newer.rate_window_s, older.rate_window_s),
+        rate_limit=_first_known(newer.rate_limit, older.rate_limit),
+        rate_remaining=_first_known(newer.rate_remaining, older.rate_remaining),
+        rate_window_s=_first_known(newer.rate_window_s, older.rate_window_s),
         rate_reset_at=newer.rate_reset_at or older.rate_reset_at,
         blocked_until=later(shared.blocked_until, own.blocked_until),
         get_blocked_until=later(shared.get_blocked_until, own.get_blocked_until),
@@ -153,7 +153,7 @@ def merged(shared: RegistryState, own: RegistryState) -> RegistryState:
 def _with_limits(
     state: RegistryState, limits: Limits, now: datetime, is_hub: bool
 ) -> RegistryState:
-    window = _known(limits.window_s, state.rate_window_s)
+    window = _first_known(limits.window_s, state.rate_window_s)
     reset_at = limits.reset_at
     if reset_at is None and state.rate_reset_at and now < state.rate_reset_at:
         reset_at = state.rate_reset_at  # the window that we know of has not ended
@@ -161,7 +161,7 @@ def _with_limits(
         reset_at = now + timedelta(seconds=window or DEFAULT_WINDOW_S)
     return replace(
         state,
-        rate_limit=_known(limits.limit, state.rate_limit),
+        rate_limit=_first_known(limits.limit, state.rate_limit),
         rate_remaining=limits.remaining,
         rate_window_s=window,
         rate_reset_at=reset_at,
@@ -187,5 +187,5 @@ def _counts(method: str, is_hub: bool) -> bool:
     return method != "HEAD" or not is_hub
 
 
-def _known(first: int | None, second: int | None) -> int | None:
+def _first_known(first: int | None, second: int | None) -> int | None:
     return second if first is None else first

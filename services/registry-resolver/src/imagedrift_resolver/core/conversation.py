@@ -22,7 +22,14 @@ from imagedrift_resolver.core.manifest import MANIFEST_CAP
 from imagedrift_resolver.core.registry_profile import RegistryProfile
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import MOST_HOPS, REPOSITORY, Site, redirect
-from imagedrift_resolver.core.steps import Authorise, Conversation, Got, Method, Send, Step
+from imagedrift_resolver.core.steps import (
+    Authorise,
+    Conversation,
+    ConversationStep,
+    Got,
+    Method,
+    Send,
+)
 from imagedrift_resolver.core.url import Url
 from imagedrift_schemas.v1 import (
     Failure,
@@ -37,10 +44,10 @@ from imagedrift_schemas.v1 import (
 __all__ = [
     "Authorise",
     "Conversation",
+    "ConversationStep",
     "Method",
     "RegistryProfile",
     "Send",
-    "Step",
     "fetch",
     "resolve",
 ]

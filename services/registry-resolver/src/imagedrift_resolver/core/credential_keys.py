@@ -24,7 +24,7 @@ _HUB_NAMES: Final = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker
 _API_VERSIONS: Final = ("v1", "v2")
 
 
-class Key(Struct, frozen=True):
+class CredentialKey(Struct, frozen=True):
     """A key in its parts; without a path it is for the whole registry."""
 
     text: str
@@ -41,9 +41,9 @@ class Key(Struct, frozen=True):
 class CredentialTable(Struct, Generic[V], frozen=True):
     """The entries of a file by registry and path."""
 
-    held: dict[str, dict[str, list[tuple[Key, V]]]] = {}
+    held: dict[str, dict[str, list[tuple[CredentialKey, V]]]] = {}
 
-    def matching(self, registry: str, repository: str) -> Iterator[tuple[Key, V]]:
+    def matching(self, registry: str, repository: str) -> Iterator[tuple[CredentialKey, V]]:
         """Yield the entries for a repository, the longest path first."""
         here = self.held.get(registry.lower(), {})
         for path in (*parents(repository), ""):
@@ -54,7 +54,7 @@ def index_of(
     entries: Mapping[str, Any], read: Callable[[str, Any], V | None]
 ) -> CredentialTable[V]:
     """Read every entry; those that say nothing are left out."""
-    held: dict[str, dict[str, list[tuple[Key, V]]]] = {}
+    held: dict[str, dict[str, list[tuple[CredentialKey, V]]]] = {}
     for text, value in entries.items():
         found = read(text, value)
         if found is not None:
@@ -66,14 +66,14 @@ def index_of(
     return CredentialTable(held)
 
 
-def read_key(text: str) -> Key:
+def read_key(text: str) -> CredentialKey:
     """Take a key apart."""
     address = text.removeprefix("https://").removeprefix("http://")
     host, _, rest = address.partition("/")
     path = rest.removesuffix("/")
     last = path.rpartition("/")[2] if address != text else path
     registry = host.lower()
-    return Key(
+    return CredentialKey(
         text,
         DOCKER_HUB if registry in _HUB_NAMES else registry,
         "" if last in _API_VERSIONS else path,

@@ -20,7 +20,12 @@ from msgspec import Struct
 
 from imagedrift_resolver.core.credential import Anonymous, Credential, for_path
 from imagedrift_resolver.core.credential_entry import EntryFault, read_entry
-from imagedrift_resolver.core.credential_keys import HUB_KEY, CredentialTable, Key, index_of
+from imagedrift_resolver.core.credential_keys import (
+    HUB_KEY,
+    CredentialKey,
+    CredentialTable,
+    index_of,
+)
 from imagedrift_resolver.core.json_object import NotAnObject, field, kind_of, read_object
 from imagedrift_resolver.core.reply import shown
 from imagedrift_schemas.reference import DOCKER_HUB
@@ -55,7 +60,7 @@ class DockerConfig(Struct, frozen=True):
     """The faults of the file, or of a part of it that may concern any registry."""
 
 
-Step = Credential | Helper | EntryFault
+CredentialStep = Credential | Helper | EntryFault
 """One step of a look-up: a credential is taken, a helper is asked, a fault is kept in mind."""
 
 
@@ -82,9 +87,11 @@ def parse_config(text: bytes, *, is_podman: bool = False) -> DockerConfig:
     )
 
 
-def look_up(config: DockerConfig, registry: str, repository: str = "") -> tuple[Step, ...]:
+def look_up(
+    config: DockerConfig, registry: str, repository: str = ""
+) -> tuple[CredentialStep, ...]:
     """Return the credentials to try for a repository, in order; none when the file holds none."""
-    steps: list[Step] = []
+    steps: list[CredentialStep] = []
     server = HUB_KEY if registry == DOCKER_HUB and not config.is_podman else registry
     store = [Helper(config.store, server, required=False)] if config.store else []
     written = [entry for _, entry in config.auths.matching(registry, repository)]
@@ -120,10 +127,10 @@ def _suffix(path: str, value: Any) -> str | EntryFault:
     return value
 
 
-Held = dict[str, list[tuple[Key, Credential | EntryFault]]]
+EntriesByPath = dict[str, list[tuple[CredentialKey, Credential | EntryFault]]]
 
 
-def _distinct(by_path: Held) -> Held:
+def _distinct(by_path: EntriesByPath) -> EntriesByPath:
     """Name credentials after their paths where a name means different ones at one host.
 
     Budgets and answers are kept under a credential's name, so no two may share one.
@@ -145,6 +152,6 @@ def _distinct(by_path: Held) -> Held:
     }
 
 
-def _credentials(by_path: Held) -> Iterator[Credential]:
+def _credentials(by_path: EntriesByPath) -> Iterator[Credential]:
     for entries in by_path.values():
         yield from (held for _, held in entries if not isinstance(held, EntryFault))

@@ -22,7 +22,7 @@ from imagedrift_schemas.v1 import (
     Resolve,
 )
 
-Asked: TypeAlias = Question | List
+AnyQuestion: TypeAlias = Question | List
 CachedAnswer: TypeAlias = AnyAnswer | Listed
 """A question, and its answer, of each kind that the resolver knows."""
 
@@ -43,7 +43,7 @@ def failure_of(finding: Finding) -> Failure | None:
 
 
 def answer_to(
-    question: Asked,
+    question: AnyQuestion,
     finding: Finding,
     previous: CachedAnswer | None,
     checked_at: datetime,

@@ -5,13 +5,13 @@ from datetime import datetime
 from imagedrift_resolver.core.clock_skew import is_in_future
 from imagedrift_resolver.core.credential import ANONYMOUS
 from imagedrift_resolver.core.description import lacking_facts
-from imagedrift_resolver.core.finding import Asked, CachedAnswer
+from imagedrift_resolver.core.finding import AnyQuestion, CachedAnswer
 from imagedrift_schemas.constraints import MOST_PLATFORMS, MOST_TAGS
 from imagedrift_schemas.tags.version import GRAMMAR, read
 from imagedrift_schemas.v1 import Answer, Describe, Described, List, Listed, Resolve
 
 
-def is_enough(known: CachedAnswer, question: Asked, credential: str, now: datetime) -> bool:
+def is_enough(known: CachedAnswer, question: AnyQuestion, credential: str, now: datetime) -> bool:
     """Tell whether a known answer answers a question, so that no registry is asked."""
     match question, known:
         case Resolve(), Answer():

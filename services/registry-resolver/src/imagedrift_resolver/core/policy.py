@@ -7,7 +7,7 @@ every host are never asked, nor ports that belong to other services.
 
 from typing import Final
 
-from imagedrift_resolver.core.finding import Asked
+from imagedrift_resolver.core.finding import AnyQuestion
 from imagedrift_schemas.errors import BadReference
 from imagedrift_schemas.network_address import address_fault
 from imagedrift_schemas.reference import ImageReference
@@ -17,7 +17,7 @@ from imagedrift_schemas.v1 import Describe, List
 LOWEST_FREE_PORT: Final = 1024
 
 
-def question_fault(question: Asked) -> str:
+def question_fault(question: AnyQuestion) -> str:
     """Return the fault of a question's reference, or nothing."""
     text = f"{question.registry}/{question.repository}{_of_repository(question)}"
     try:
@@ -30,7 +30,7 @@ def question_fault(question: Asked) -> str:
     return ""
 
 
-def _of_repository(question: Asked) -> str:
+def _of_repository(question: AnyQuestion) -> str:
     if isinstance(question, List):
         return ""
     return f"@{question.digest}" if isinstance(question, Describe) else f":{question.tag}"

@@ -53,11 +53,11 @@ class Reply(Struct, frozen=True):
         return self.first("content-type").partition(";")[0].strip().lower()
 
 
-Kind: TypeAlias = Literal[
+NoResponseKind: TypeAlias = Literal[
     "dns", "connect_timeout", "read_timeout", "tls", "protocol", "closed", "forbidden"
 ]
 """Why there was no response: the label in the metrics."""
-_WORDS: Final[dict[Kind, str]] = {
+_WORDS: Final[dict[NoResponseKind, str]] = {
     "dns": "DNS",
     "connect_timeout": "connect timeout",
     "read_timeout": "read timeout",
@@ -82,7 +82,7 @@ class NoResponse(Struct, frozen=True):
     | forbidden       | our own policy forbids every address of the name                        |
     """
 
-    kind: Kind
+    kind: NoResponseKind
     reason: str
 
     @property

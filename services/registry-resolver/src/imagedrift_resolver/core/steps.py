@@ -65,7 +65,7 @@ class Elapsed(Struct, frozen=True):
 
 T = TypeVar("T")
 Got: TypeAlias = Reply | NoResponse | Failure
-Step: TypeAlias = Send | Authorise | Elapsed
-Conversation: TypeAlias = Generator[Step, Any, tuple[T, RegistryProfile]]
-Exchange: TypeAlias = Generator[Step, Any, T]
+ConversationStep: TypeAlias = Send | Authorise | Elapsed
+Conversation: TypeAlias = Generator[ConversationStep, Any, tuple[T, RegistryProfile]]
+Exchange: TypeAlias = Generator[ConversationStep, Any, T]
 """A part of a conversation that teaches nothing."""

@@ -9,6 +9,7 @@ Rules:
   changed verdicts are written, each with its place in the outbox.
 """
 
+import asyncio
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -20,16 +21,19 @@ from msgspec import Struct
 from imagedrift_ingest.adapters.postgres import candidate_states, descriptions
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
-from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
+from imagedrift_ingest.adapters.postgres.references import LockedReference, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
 from imagedrift_ingest.core import freshness, versions
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_ingest.core.descriptions import merged
 from imagedrift_runtime import metrics
 from imagedrift_schemas.v1 import Answer, Child, Described, Limited
 
 SQL = load("answers")
 DIGEST_SLOTS: Final = 256
+JUDGED_AT_ONCE: Final = 1000
+"""Comparisons that are judged in the event loop."""
 
 
 class AnswerTable:
@@ -82,7 +86,7 @@ class AnswerTable:
         """Store a batch and return how many verdicts changed, and the sequences in doubt."""
         await bookmark.move(connection, batch.epoch, read_to)
         described = batch.described_digests
-        digests = described | _found(batch.answers.values())
+        digests = described | _digests_of(batch.answers.values())
         await _lock_digests(connection, digests, "lock" if described else "share")
         await self._describe(connection, batch.described)
         references = sorted(batch.answers)
@@ -91,9 +95,9 @@ class AnswerTable:
         folded = {ref.ref_id: self._fold(ref, batch) for ref in locked}
         await _save(connection, locked, folded, freshness.candidates_s(self._rules))
         suspects = [
-            Locked(ref.ref_id, ref.reference, ref.policy, folded[ref.ref_id] or ref.state)
+            LockedReference(ref.ref_id, ref.reference, ref.policy, folded[ref.ref_id] or ref.state)
             for ref in locked
-            if _says_something_else(ref, folded[ref.ref_id], described)
+            if _is_suspect(ref, folded[ref.ref_id], described)
         ]
         changed = await rejudge(connection, suspects)
         if suspects:
@@ -120,7 +124,7 @@ class AnswerTable:
         if facts:
             await connection.execute(SQL["keep_facts"], *arguments(facts, 9))
 
-    def _fold(self, ref: Locked, batch: "_Batch") -> core.AnswerState | None:
+    def _fold(self, ref: LockedReference, batch: "_Batch") -> core.AnswerState | None:
         """Return the state of a reference after a batch; None: the same as before."""
         if ref.reference not in batch.answers:
             return None
@@ -163,11 +167,11 @@ def _description(
     return one.digest, one.checked_at, children, kind, why, again_at
 
 
-def _found(answers: Iterable[tuple[int, Answer]]) -> set[str]:
+def _digests_of(answers: Iterable[tuple[int, Answer]]) -> set[str]:
     return {getattr(a.outcome, "digest", "") or a.last_digest for _, a in answers} - {""}
 
 
-def _in_doubt(locked: Iterable[Locked], batch: _Batch) -> set[int]:
+def _in_doubt(locked: Iterable[LockedReference], batch: _Batch) -> set[int]:
     """Return the sequences of answers that may be older or newer than the stored ones."""
     if batch.surely_newest:
         return set()
@@ -194,14 +198,14 @@ async def _lock_digests(
         await connection.fetch(SQL[f"{how}_digests"], slots)
 
 
-def _says_something_else(ref: Locked, after: core.AnswerState | None, told: set[str]) -> bool:
+def _is_suspect(ref: LockedReference, after: core.AnswerState | None, told: set[str]) -> bool:
     now = after or ref.state
     return now.remote_digest in told or (after is not None and after.remote != ref.state.remote)
 
 
 async def _save(
     connection: asyncpg.Connection,
-    locked: Sequence[Locked],
+    locked: Sequence[LockedReference],
     folded: Mapping[int, core.AnswerState | None],
     candidates_for_s: float,
 ) -> None:
@@ -222,13 +226,28 @@ async def _save(
         await connection.execute(SQL["start_periods"], *arguments(begun, 3))
 
 
-async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int:
+async def rejudge(connection: asyncpg.Connection, refs: Sequence[LockedReference]) -> int:
     """Judge all comparisons of locked references anew and return the number of changed verdicts."""
     if not refs:
         return 0
     by_id = {ref.ref_id: ref for ref in refs}
     inside = await descriptions.read_inside(connection, [ref.state for ref in refs])
     held = await connection.fetch(SQL["comparisons_of"], sorted(by_id))
+    if len(held) > JUDGED_AT_ONCE:  # a host can make up thousands of images of a tag
+        rows = await asyncio.to_thread(_changed, held, by_id, inside)
+    else:
+        rows = _changed(held, by_id, inside)
+    if rows:
+        await connection.execute(SQL["judge"], *arguments(rows, 7))
+    return len(rows)
+
+
+def _changed(
+    held: Iterable[asyncpg.Record],
+    by_id: Mapping[int, LockedReference],
+    inside: Mapping[str, DescribedContent],
+) -> list[tuple[Any, ...]]:
+    """Judge comparisons, and lay out the changed verdicts as rows."""
     rows: list[tuple[Any, ...]] = []
     for row in held:
         ref = by_id[row["ref_id"]]
@@ -245,6 +264,4 @@ async def rejudge(connection: asyncpg.Connection, refs: Sequence[Locked]) -> int
             to = (row["comparison_id"], verdict.verdict, verdict.reason)
             since = (row["verdict"], row["reason"], ref.state.remote_digest, ref.state.attempted_at)
             rows.append((*to, *since))
-    if rows:
-        await connection.execute(SQL["judge"], *arguments(rows, 7))
-    return len(rows)
+    return rows

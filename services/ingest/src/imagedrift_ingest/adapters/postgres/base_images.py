@@ -14,7 +14,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from imagedrift_ingest.adapters.postgres.candidates import CandidateRules, candidate_keys
+from imagedrift_ingest.adapters.postgres.candidates import CandidateRules, made_candidates
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.base_images import reference_of, state_of
@@ -62,8 +62,12 @@ class BaseImageTable:
     async def _follow(self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> None:
         """Make rows for bases, and their references due."""
         named = [(row, *reference_of(row["name"])) for row in rows]
-        wanted = {reference: row["brought_by"] for row, reference, why in named if not why}
-        keys = await candidate_keys(connection, wanted, self._candidates)
+        wanted: dict[str, list[int]] = {}
+        for row, reference, why in named:
+            if not why:
+                wanted.setdefault(reference, []).extend(row["brought_by"])
+        candidates = await made_candidates(connection, wanted, self._candidates)
+        keys = {reference: each.ref_id for reference, each in candidates.items()}
         await connection.fetch(SQL["lock_answers"], sorted(keys.values()))
         bases: list[tuple[Any, ...]] = [
             (row["name"], row["digest"], row["platform"], key, None if key else why or "quota")
@@ -71,7 +75,7 @@ class BaseImageTable:
             for key in [keys.get(reference)]
         ]
         await connection.execute(SQL["save_bases"], *arguments(bases, 5))
-        woken = sorted((key, wanted[reference]) for reference, key in keys.items())
+        woken = sorted(candidates.values())
         await connection.execute(SQL["wake_references"], *arguments([*woken], 2))
 
 

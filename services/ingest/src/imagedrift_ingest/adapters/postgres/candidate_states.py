@@ -3,7 +3,8 @@
 Rules:
 - The steps are locked before the two sides are read. So of two transactions, each with the answer
   of one side, the later one sees both.
-- More than `FEW_STEPS`, each with many platforms, are told beside the event loop.
+- More than `FEW_STEPS`, each with many platforms, are told beside the event loop, and so are those
+  of more than `FEW_IMAGES`.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from imagedrift_schemas.v1 import Child
 
 SQL = load("lists")
 FEW_STEPS: Final = 100
+FEW_IMAGES: Final = 1000
 
 _children = msgspec.json.Decoder(tuple[Child, ...])
 
@@ -34,7 +36,7 @@ async def confirm(connection: asyncpg.Connection, ref_ids: Collection[int]) -> N
     sides = sorted({*references, *(row["candidate_ref_id"] for row in held)})
     rows = {row["ref_id"]: row for row in await connection.fetch(SQL["sides"], sides)}
     local = await connection.fetch(SQL["local_sides"], references)
-    if len(held) > FEW_STEPS:
+    if len(held) > FEW_STEPS or len(local) > FEW_IMAGES:
         changed = await asyncio.to_thread(_changed_states, held, rows, local)
     else:
         changed = _changed_states(held, rows, local)
@@ -65,7 +67,7 @@ def _state(
     candidate: asyncpg.Record,
     resolved: Mapping[int, ResolvedSide],
     local: Sequence[LocalImageSide],
-) -> tuple[newer.State, Any]:
+) -> tuple[newer.CandidateState, Any]:
     """Tell the state of a step, and since when something is newer in it."""
     sides = resolved[step["ref_id"]], resolved[step["candidate_ref_id"]]
     state = newer.confirmed(*sides, local)
@@ -89,12 +91,9 @@ def _resolved(row: asyncpg.Record) -> ResolvedSide:
 
 
 def _local_sides(rows: Iterable[asyncpg.Record]) -> dict[int, list[LocalImageSide]]:
-    """Put together the images that hosts have of each reference, by platform."""
-    digests: dict[tuple[int, str], set[str]] = {}
-    for row in rows:
-        own = digests.setdefault((row["ref_id"], row["platform"]), set())
-        own |= {*row["repo_digests"], row["manifest_digest"]} - {None}
+    """Put together the images that hosts have of each reference."""
     sides: dict[int, list[LocalImageSide]] = {}
-    for (ref_id, platform), own in digests.items():
-        sides.setdefault(ref_id, []).append(LocalImageSide(platform, frozenset(own)))
+    for row in rows:
+        own = frozenset({*row["repo_digests"], row["manifest_digest"]} - {None})
+        sides.setdefault(row["ref_id"], []).append(LocalImageSide(row["platform"], own))
     return sides

@@ -4,7 +4,7 @@ Rules:
 - What exists is never touched: an insert that finds its row there is still work for the database.
 - New rows are made in transactions of their own, sorted, so that replicas cannot deadlock. They
   count them for the hosts that bring them (`core.quota`), in the database: no restart and no
-  second replica lets a host bring more.
+  second replica lets a host bring more. They wait for no disk: the hosts, stored later, do.
 - Of many new images so many are made at a time that others, who bring a few, need not wait. Batches
   make images of different references at the same time (`reference_locks`).
 - A comparison is born with its verdict. The answer that it is made of stays locked until the
@@ -23,23 +23,21 @@ import asyncpg
 from imagedrift_ingest.adapters.postgres import descriptions
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.reference_locks import ReferenceLocks
-from imagedrift_ingest.adapters.postgres.references import Locked, add_references, lock
+from imagedrift_ingest.adapters.postgres.references import LockedReference, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core import quota, versions
 from imagedrift_ingest.core.bounded_cache import BoundedCache
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_ingest.core.identities import ImageKey, weight
 from imagedrift_ingest.core.images import Facts, HostImage
-from imagedrift_schemas.v1 import Child
 
 SQL = load("comparisons")
 QUOTAS = load("quotas")
-MOST_REMEMBERED = 64 * 1024 * 1024
-"""Bytes."""
+MOST_REMEMBERED = 64 * 1024 * 1024  # bytes
 MADE_AT_ONCE = 1000
 """Images: some twenty milliseconds of judging."""
-FACTS_BYTES = 200
-"""Of a key and facts, about."""
+FACTS_BYTES = 200  # of a key and facts, about
 
 
 class Comparison(NamedTuple):
@@ -172,7 +170,7 @@ class ComparisonIds:
         connection: asyncpg.Connection,
         references: Collection[str],
         lacking: Mapping[int, Sequence[HostImage]],
-    ) -> dict[str, Locked]:
+    ) -> dict[str, LockedReference]:
         """Make rows for new references and lock the others, which are to be asked soon."""
         made = await add_references(connection, references, self._is_named, lacking)
         old = sorted(set(references) - made.keys())
@@ -231,7 +229,7 @@ async def _find(
 
 
 def _comparison(
-    image: HostImage, ref: Locked, inside: Mapping[str, tuple[Child, ...]]
+    image: HostImage, ref: LockedReference, inside: Mapping[str, DescribedContent]
 ) -> tuple[Any, ...]:
     key, reported = image.key, image.local
     local = descriptions.local_side_by_policy(

@@ -8,7 +8,6 @@ What is handled here, once:
 - Behind a pooler in transaction mode prepared statements may not live: `statement_cache_size=0`.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import asyncpg
 
+from imagedrift_ingest.adapters.postgres import array_types
 from imagedrift_ingest.adapters.postgres.database_errors import (
     REFUSALS,
     RETRYABLE,
@@ -25,6 +25,7 @@ from imagedrift_ingest.adapters.postgres.database_errors import (
 from imagedrift_ingest.errors import DatabaseTooSlow, DatabaseUnavailable, DataRejected
 from imagedrift_runtime import database_options, metrics
 from imagedrift_runtime.clock import Clock
+from imagedrift_runtime.connection_pools import close_pools
 from imagedrift_runtime.health import Health
 from imagedrift_runtime.logs import get_logger
 
@@ -48,10 +49,6 @@ SESSION: Final = {
     "plan_cache_mode": "force_generic_plan",
 }
 """The settings of each session."""
-ARRAYS: Final = """
-    SELECT $1::bigint[], $2::bytea[], $3::integer[], $4::boolean[], $5::timestamptz[], $6::jsonb[]
-"""
-"""The types of the arrays that statements take."""
 
 
 @asynccontextmanager
@@ -91,32 +88,14 @@ async def pool(
         max_inactive_connection_lifetime=60,
         timeout=10,
         command_timeout=60,
-        init=_learn_arrays,
+        init=array_types.look_up,
         reset=_keep,
         server_settings=SESSION,
     )
     try:
         yield made
     finally:
-        await _close(made)
-
-
-async def _close(made: "asyncpg.Pool[asyncpg.Record]") -> None:
-    """Close a pool, and do not wait long for a server that does not answer any more."""
-    try:
-        async with asyncio.timeout(5):
-            await made.close()
-    except TimeoutError:
-        made.terminate()
-
-
-async def _learn_arrays(connection: asyncpg.Connection) -> None:
-    """Let the driver look up all array types in one query.
-
-    It asks the catalog, for some ten milliseconds, at the first statement of each connection that
-    takes a type which it does not know yet: so a connection would ask three or four times.
-    """
-    await connection.execute(ARRAYS, *[[]] * ARRAYS.count("$"))
+        await close_pools(made)
 
 
 async def _keep(_: object) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from imagedrift_ingest.adapters.postgres.references import Locked
+from imagedrift_ingest.adapters.postgres.references import LockedReference
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core.answers import AnswerState
+from imagedrift_ingest.core.described_content import DescribedContent
 from imagedrift_ingest.core.policy import Policy
 from imagedrift_ingest.core.verdict import LocalSide, Verdict, judge
 from imagedrift_schemas.v1 import Child
@@ -19,11 +20,11 @@ _children = msgspec.json.Decoder(tuple[Child, ...])
 
 async def read_inside(
     connection: asyncpg.Connection, states: Iterable[AnswerState]
-) -> dict[str, tuple[Child, ...]]:
-    """Read the descriptions of the digests that references point to."""
-    return await read_descriptions(
-        connection, {state.remote_digest for state in states if state.remote_digest}
-    )
+) -> dict[str, DescribedContent]:
+    """Read the descriptions of the digests that references point to, to be compared with images."""
+    digests = {state.remote_digest for state in states if state.remote_digest}
+    found = await read_descriptions(connection, digests)
+    return {digest: DescribedContent(children) for digest, children in found.items()}
 
 
 async def read_descriptions(
@@ -34,7 +35,9 @@ async def read_descriptions(
     return {row["digest"]: _children.decode(row["children"]) for row in rows}
 
 
-def judge_locked(local: LocalSide, ref: Locked, inside: Mapping[str, tuple[Child, ...]]) -> Verdict:
+def judge_locked(
+    local: LocalSide, ref: LockedReference, inside: Mapping[str, DescribedContent]
+) -> Verdict:
     """Judge a local image by the stored facts of its locked reference."""
     remote = ref.state.remote
     return judge(local, remote, inside.get(remote.digest))

@@ -16,7 +16,7 @@ from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
 from imagedrift_ingest.core.heartbeats import ReceivedHeartbeat
 from imagedrift_ingest.core.inventories import HostName
 
-Row: TypeAlias = tuple[int, bytes | None, str]
+HeartbeatRow: TypeAlias = tuple[int, bytes | None, str]
 """A host's id, the hash of its images, and the start of its agent."""
 
 
@@ -71,9 +71,9 @@ class StoredHeartbeats:
 
 def _alike(
     heartbeats: Mapping[HostName, ReceivedHeartbeat], ids: Mapping[HostName, int], turn: int
-) -> dict[tuple[int, str], list[Row]]:
+) -> dict[tuple[int, str], list[HeartbeatRow]]:
     """Group hosts whose heartbeats have the same interval and the same fault."""
-    alike: dict[tuple[int, str], list[Row]] = {}
+    alike: dict[tuple[int, str], list[HeartbeatRow]] = {}
     for name, heartbeat in heartbeats.items():
         boot = heartbeat.boots[turn] if heartbeat.boots else ""
         rows = alike.setdefault((heartbeat.interval_s, heartbeat.degraded), [])

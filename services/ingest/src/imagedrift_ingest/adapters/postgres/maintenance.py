@@ -10,7 +10,7 @@ import asyncpg
 
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.core.retention import ROWS_AT_ONCE, Step, that_fit
+from imagedrift_ingest.core.retention import ROWS_AT_ONCE, RetentionStep, that_fit
 
 SQL = load("maintenance")
 MOST_AT_ONCE: Final = 500
@@ -21,6 +21,7 @@ DROPPING: Final = {
     "nameless_hosts_dropped": "drop_nameless",
     "images_marked": "mark_unused",
     "images_dropped": "drop_unused",
+    "images_trimmed": "trim_unused",
     "bases_dropped": "drop_bases",
     "references_dropped": "drop_refs",
     "lists_dropped": "drop_lists",
@@ -50,7 +51,7 @@ class MaintainedTables:
         moment: datetime = await self._database.fetch_value(SQL["moment"])
         return moment
 
-    async def run_step(self, step: Step) -> int:
+    async def run_step(self, step: RetentionStep) -> int:
         """Run a step once, and return how many rows, months or hosts it changed."""
         match step.name:
             case "months_made":
@@ -99,7 +100,7 @@ class MaintainedTables:
         found = await connection.fetch(SQL["lock_host"], site, host)
         await connection.execute(SQL["retire"], [row["host_id"] for row in found], at)
 
-    async def _retire_silent(self, connection: asyncpg.Connection, step: Step) -> int:
+    async def _retire_silent(self, connection: asyncpg.Connection, step: RetentionStep) -> int:
         """Give up some silent hosts: as many as have, together, the rows for one transaction."""
         silent = await connection.fetch(SQL["long_silent"], step.before, MOST_AT_ONCE)
         some = silent[: that_fit([row["images"] for row in silent])]

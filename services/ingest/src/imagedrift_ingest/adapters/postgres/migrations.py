@@ -1,4 +1,4 @@
-"""Bringing the database to the newest schema, and telling whether it is there.
+"""Bringing the database to the newest schema.
 
 Rules:
 - Migrations are the numbered .sql files of this package, forward only, one transaction each.
@@ -6,24 +6,28 @@ Rules:
   The lock is a session's: connect to PostgreSQL itself, not through a pooler. Any login can
   take it: the wait ends, and names who has it.
 - Each run ends with the roles and what is granted (`roles`), also where no migration was missing.
-- A service never migrates. It refuses to start on another schema than its own.
+- A service never migrates, and does not load this: see `schema_check`.
 """
 
-import importlib.resources
 from pathlib import Path
 from typing import Final, cast
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 from pogo_core import error as pogo_error
 from pogo_core.migration import topological_sort
 from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
 from imagedrift_ingest.adapters.postgres import roles
-from imagedrift_runtime import urls
+from imagedrift_ingest.adapters.postgres.schema_check import (
+    SCHEMA,
+    WrongSchema,
+    applied_in,
+    folder,
+    known,
+    refuse_newer,
+)
 
-SCHEMA: Final = "fleet"
 LOCK: Final = 0x696D6167  # "imag": the same number for every version, for ever
 WAIT_S: Final = 120.0
 PROGRAM: Final = "imagedrift-migrate"
@@ -35,10 +39,10 @@ _HOLDER: Final = """
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = $1
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-
-
-class WrongSchema(Exception):
-    """The database's schema is not this version's; the message names the remedy."""
+_GRANT: Final = """
+    SELECT format(
+      'GRANT EXECUTE ON FUNCTION pg_catalog.pg_advisory_lock(bigint) TO %I', current_user)
+"""
 
 
 class MigrationFailed(Exception):
@@ -51,16 +55,6 @@ class RightsIncomplete(Exception):
 
 FAULTS: Final = (WrongSchema, MigrationFailed, RightsIncomplete)
 """The exceptions of `migrate` that are put into words."""
-
-
-def folder() -> Path:
-    """Where the migrations are."""
-    return Path(str(importlib.resources.files("imagedrift_ingest") / "sql" / "migrations"))
-
-
-def known(directory: Path | None = None) -> list[str]:
-    """Name the migrations that this version knows, in order."""
-    return sorted(path.stem for path in (directory or folder()).glob("*.sql"))
 
 
 async def migrate(
@@ -80,8 +74,8 @@ async def migrate(
     try:
         await _lock(connection, wait_s)
         await pogo_sql.ensure_pogo_sync(connection)
-        before = await pogo_sql.get_applied_migrations(connection, schema_name=SCHEMA)
-        _refuse_newer(before, known(wanted), dsn)
+        before = await applied_in(connection)
+        refuse_newer(before, known(wanted), dsn)
         missing = [name for name in known(wanted) if name not in before]
         await _apply(connection, wanted)
         named = await roles.rename(connection, role_names) if role_names else roles.PREFIX
@@ -113,25 +107,6 @@ async def advice(dsn: str) -> list[str]:
         await connection.close()
 
 
-async def check(connection: asyncpg.Connection | PoolConnectionProxy) -> None:
-    """Refuse to work on another schema than this version's. Raises `WrongSchema`."""
-    if not await connection.fetchval("SELECT to_regclass('public._pogo_migration') IS NOT NULL"):
-        raise WrongSchema("the database has no imagedrift schema: run `imagedrift migrate`")
-    try:
-        applied = await pogo_sql.get_applied_migrations(connection, schema_name=SCHEMA)
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise WrongSchema(
-            f"{error}: run `imagedrift migrate`, and give this login the role imagedrift_writer, or"
-            " NAME_writer after `migrate --roles NAME`"
-        ) from error
-    _refuse_newer(applied, known(), "")
-    missing = [name for name in known() if name not in applied]
-    if missing:
-        raise WrongSchema(
-            f"the database lacks {', '.join(missing)}: run `imagedrift migrate` of this version"
-        )
-
-
 async def _apply(connection: asyncpg.Connection, wanted: Path) -> None:
     """Apply the missing migrations: pogo's own `apply` reads every file twice, for seconds."""
     without_roles = cast(asyncpg.Connection, roles.WithoutRoles(connection))
@@ -154,6 +129,12 @@ async def _lock(connection: asyncpg.Connection, wait_s: float) -> None:
         await connection.execute(f"SET lock_timeout = '{int(wait_s * 1000)}ms'")
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         await connection.execute("RESET lock_timeout")
+    except asyncpg.InsufficientPrivilegeError as error:
+        grant = await connection.fetchval(_GRANT)
+        raise MigrationFailed(
+            f"{error}: everybody but the owner of before was refused this. Let a superuser run,"
+            f" then migrate again:\n{grant};"
+        ) from error
     except asyncpg.LockNotAvailableError as error:
         holder = await connection.fetchrow(_HOLDER, LOCK)
         told = (
@@ -174,15 +155,4 @@ def _refuse_missing(missing: list[roles.UnrunStatement]) -> None:
         raise RightsIncomplete(
             "the schema is up to date, but this login may not give ingest and readers their rights."
             f" Let the owner of the objects or a superuser run, then migrate again:\n{statements}"
-        )
-
-
-def _refuse_newer(applied: set[str], wanted: list[str], dsn: str) -> None:
-    """Refuse a database that a newer version has migrated."""
-    newer = sorted(applied.difference(wanted))
-    if newer:
-        where = f" ({urls.shown(dsn)})" if dsn else ""
-        raise WrongSchema(
-            f"the database{where} has {', '.join(newer)}, which this version does not know: "
-            "run a newer imagedrift"
         )

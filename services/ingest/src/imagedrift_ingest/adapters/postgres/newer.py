@@ -15,7 +15,7 @@ import asyncpg
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres.candidate_states import confirm
-from imagedrift_ingest.adapters.postgres.candidates import CandidateRules, candidate_keys
+from imagedrift_ingest.adapters.postgres.candidates import CandidateRules, made_candidates
 from imagedrift_ingest.adapters.postgres.connection import arguments
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import standings
@@ -125,8 +125,9 @@ async def _write(
     connection: asyncpg.Connection, found: Sequence[_Found], rules: CandidateRules
 ) -> None:
     """Write the differences, and tell the state of new candidates."""
-    wanted = await asyncio.to_thread(_wanted, found)
-    keys = await candidate_keys(connection, wanted, rules)
+    wanted = await asyncio.to_thread(_new_candidates, found)
+    candidates = await made_candidates(connection, wanted, rules)
+    keys = {name: each.ref_id for name, each in candidates.items()}
     rows = await asyncio.to_thread(_rows, found, keys)
     changed = {ref_id for ref_id, *_ in rows.steps}
     doubted = [each.held.reference(tag) for each in found for tag in each.lacking]
@@ -135,7 +136,7 @@ async def _write(
     await connection.execute(SQL["doubt_tags"], sorted(in_doubt))
     held = changed.union(ref_id for ref_id, _ in rows.dropped)
     await connection.fetch(SQL["lock_steps"], sorted(held))
-    woken = sorted((key, wanted[name]) for name, key in keys.items())
+    woken = sorted(candidates.values())
     await connection.execute(SQL["wake_candidates"], *arguments([*woken], 2))
     await connection.execute(SQL["save_steps"], *arguments(rows.steps, 3))
     await connection.execute(SQL["save_versions"], *arguments(rows.versions, 5))
@@ -159,17 +160,18 @@ def _rows(found: Sequence[_Found], keys: Mapping[str, int]) -> _Rows:
     return rows
 
 
-def _wanted(found: Sequence[_Found]) -> dict[str, int]:
-    """Return the candidates that are new, by their full names, and for which host each is asked.
+def _new_candidates(found: Sequence[_Found]) -> dict[str, list[int]]:
+    """Return the candidates that are new, by their full names, and the hosts that want each.
 
     The references of most hosts come first.
     """
-    wanted: dict[str, int] = {}
+    wanted: dict[str, dict[int, None]] = {}
     for each in found:
         for difference in each.differing:
             for tag in difference.changed.values():
-                wanted.setdefault(each.held.reference(tag), difference.brought_by)
-    return wanted
+                hosts = wanted.setdefault(each.held.reference(tag), {})
+                hosts[difference.brought_by] = None
+    return {name: [*hosts] for name, hosts in wanted.items()}
 
 
 def _version_row(one: Difference) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from imagedrift_schemas.reference import ImageReference
 SQL = load("comparisons")
 
 
-class Locked(Struct, frozen=True):
+class LockedReference(Struct, frozen=True):
     """A reference whose answer this transaction holds, or has made."""
 
     ref_id: int
@@ -40,7 +40,7 @@ async def add_references(
     references: Collection[str],
     is_named: Callable[[str], bool],
     brought: Mapping[int, Sequence[HostImage]] | None = None,
-) -> dict[str, Locked]:
+) -> dict[str, LockedReference]:
     """Make rows for references that are not there yet, and return these.
 
     Those that hosts bring with an image to compare are due.
@@ -51,7 +51,7 @@ async def add_references(
         return {}
     rows = {text: _reference(text, is_named) for text in new}
     made = await connection.fetch(SQL["add_refs"], *arguments([*rows.values()], 5))
-    refs = {text: Locked(ref_id, text, rows[text][-1], NO_ANSWER) for text, ref_id in made}
+    refs = {text: LockedReference(ref_id, text, rows[text][-1], NO_ANSWER) for text, ref_id in made}
     asked = {text for text, ref in refs.items() if ref.policy == "ask"}
     wanted = demand.demand_of(asked, brought or {})
     answers = [_answer(ref, wanted.get(text, demand.NONE)) for text, ref in refs.items()]
@@ -59,17 +59,17 @@ async def add_references(
     return refs
 
 
-def _answer(ref: Locked, wanted: Demand) -> tuple[Any, ...]:
+def _answer(ref: LockedReference, wanted: Demand) -> tuple[Any, ...]:
     return ref.ref_id, wanted.brought_by, wanted.hosts, wanted.running
 
 
 async def lock(
     connection: asyncpg.Connection, references: Sequence[str], digests: Sequence[str] = ()
-) -> list[Locked]:
+) -> list[LockedReference]:
     """Lock the answers of references, and of all that point to the digests, in id order."""
     rows = await connection.fetch(SQL["lock"], list(references), list(digests))
     return [
-        Locked(
+        LockedReference(
             row["ref_id"],
             row["reference"],
             row["policy"],

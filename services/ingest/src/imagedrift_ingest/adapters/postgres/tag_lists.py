@@ -30,7 +30,7 @@ SQL = load("lists")
 READ_AT_ONCE: Final = 1000
 COMPARED_AT_ONCE: Final = 20
 
-Repository = tuple[str, str]
+RepositoryKey = tuple[str, str]
 """A registry and a repository."""
 
 _tracks = msgspec.json.Decoder(tuple[TagTrack, ...])
@@ -54,7 +54,7 @@ class TagListTable:
     async def store(
         self,
         epoch: int,
-        lists: Mapping[Repository, tuple[int, Listed]],
+        lists: Mapping[RepositoryKey, tuple[int, Listed]],
         *,
         surely_newest: bool,
         read_to: int,
@@ -83,7 +83,9 @@ class TagListTable:
             await self._database.transaction(self._compare_new, wanted)
         return len(wanted)
 
-    async def _compare_new(self, connection: asyncpg.Connection, wanted: list[Repository]) -> None:
+    async def _compare_new(
+        self, connection: asyncpg.Connection, wanted: list[RepositoryKey]
+    ) -> None:
         taken = await _take(connection, wanted)
         lists = [_in_our_grammar(each) for each in taken]
         await _save(connection, [each for each in lists if each.is_new])
@@ -95,7 +97,7 @@ class TagListTable:
         bookmark: Bookmark,
         read_to: int,
         epoch: int,
-        lists: Mapping[Repository, tuple[int, Listed]],
+        lists: Mapping[RepositoryKey, tuple[int, Listed]],
         surely_newest: bool,
     ) -> set[int]:
         await bookmark.move(connection, epoch, read_to)
@@ -131,7 +133,7 @@ async def _read_tags(connection: asyncpg.Connection) -> int:
     rows = await connection.fetch(SQL["unread_tags"], READ_AT_ONCE)
     rows = rows or await connection.fetch(SQL["outgrown_tags"], READ_AT_ONCE, GRAMMAR)
     versions: list[tuple[Any, ...]] = []
-    repositories: set[Repository] = set()
+    repositories: set[RepositoryKey] = set()
     for row in rows:
         of = (row["registry"], row["repository"])
         version = read(row["tag"])
@@ -148,7 +150,7 @@ async def _read_tags(connection: asyncpg.Connection) -> int:
     return len(rows)
 
 
-async def _take(connection: asyncpg.Connection, names: list[Repository]) -> list[LockedList]:
+async def _take(connection: asyncpg.Connection, names: list[RepositoryKey]) -> list[LockedList]:
     """Read and lock lists, in id order."""
     rows = await connection.fetch(SQL["take_lists"], *arguments([*names], 2))
     return [

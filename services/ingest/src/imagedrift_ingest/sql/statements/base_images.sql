@@ -19,12 +19,16 @@ WHERE base_id IN (
 
 -- name: unread_bases
 -- Bases that labels of images in use name and that are not followed yet, a bounded number of them, each
--- with a host that brought such an image. A name that was over a quota is read again on another day.
+-- with hosts that brought such an image; a local build nobody asks about, so that one counts that has
+-- it. What one host names first, others may want as well. A name that was over a quota is read again on another day.
 SELECT
   c.facts ->> 'base_name' AS name, c.facts ->> 'base_digest' AS digest, c.platform,
-  (array_agg(coalesce(a.brought_by, 0) ORDER BY a.weight DESC, a.ref_id))[1] AS brought_by
+  (array_agg(DISTINCT coalesce(a.brought_by, used.host_id, 0)))[1:10] AS brought_by
 FROM fleet.comparisons AS c
 JOIN fleet.answers AS a ON a.ref_id = c.ref_id
+LEFT JOIN LATERAL (
+  SELECT hi.host_id FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id LIMIT 1
+) AS used ON a.brought_by IS NULL
 LEFT JOIN fleet.bases AS b
   ON b.name = c.facts ->> 'base_name' AND b.digest = c.facts ->> 'base_digest' AND b.platform = c.platform
 WHERE c.facts ? 'base_digest' AND c.unused_since IS NULL AND c.facts ? 'base_name'

@@ -316,7 +316,9 @@ WHERE n.ref_id = s.ref_id AND n.step = s.step
 
 -- name: undescribed_candidates
 -- Digests whose inside would tell whether a candidate is another image than what hosts run, once each:
--- the candidate's, and that of the reference itself, or of the base. What is described already is not asked for. At most
+-- the candidate's, and that of the reference itself, or of the base. What is described already is not asked for.
+-- It is asked in the repository of one reference whose registry can be asked: one whose answer was found,
+-- and after a failure another one than before. At most
 -- $2 descriptions are out at a time, and of what one host alone brought $3: hosts take turns, as for
 -- references. What is out has the first turns. $4: questions from before that have left their stream.
 WITH out AS MATERIALIZED (
@@ -344,12 +346,26 @@ WITH out AS MATERIALIZED (
   LEFT JOIN fleet.descriptions AS d ON d.digest = s.digest
   WHERE b.unused_since IS NULL AND b.state IN ('unresolved', 'failed') AND b.judged_digest = a.remote_digest
     AND NOT a.gone AND d.children IS NULL AND (d.digest IS NULL OR d.next_ask_at <= $1::timestamptz)
+), blocked AS (
+  SELECT registry
+  FROM fleet.registry_states
+  GROUP BY registry
+  HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
+), askable AS (
+  SELECT
+    w.*, a.failure IS NOT NULL OR a.gone AS doubtful,
+    d.failure IS NOT NULL AND d.asked_ref_id IS NOT DISTINCT FROM w.ref_id AS failed_here
+  FROM wanting AS w
+  JOIN fleet.image_refs AS r ON r.ref_id = w.ref_id
+  JOIN fleet.answers AS a ON a.ref_id = w.ref_id
+  LEFT JOIN fleet.descriptions AS d ON d.digest = w.digest
+  WHERE r.policy = 'ask' AND r.registry <> ALL (ARRAY(SELECT registry FROM blocked))
 ), chosen AS (
   SELECT
     digest, max(hosts) AS hosts, max(weight) AS weight,
-    (array_agg(ref_id ORDER BY weight DESC, ref_id))[1] AS ref_id,
+    (array_agg(ref_id ORDER BY failed_here, doubtful, weight DESC, ref_id))[1] AS ref_id,
     (array_agg(brought_by ORDER BY weight DESC, ref_id))[1] AS brought_by
-  FROM wanting
+  FROM askable
   GROUP BY digest
 ), in_turn AS (
   SELECT c.*, row_number() OVER (PARTITION BY c.weight, c.brought_by ORDER BY c.is_out DESC, c.digest) AS turn
@@ -357,12 +373,6 @@ WITH out AS MATERIALIZED (
     SELECT ch.digest, ch.ref_id, r.registry, r.repository, ch.hosts, ch.weight, ch.brought_by, false AS is_out
     FROM chosen AS ch
     JOIN fleet.image_refs AS r ON r.ref_id = ch.ref_id
-    WHERE r.policy = 'ask' AND r.registry <> ALL (ARRAY(
-      SELECT registry
-      FROM fleet.registry_states
-      GROUP BY registry
-      HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
-    ))
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, NULL, weight, brought_by, true FROM out
   ) AS c

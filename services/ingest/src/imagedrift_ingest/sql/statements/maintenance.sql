@@ -118,14 +118,32 @@ WHERE t.comparison_id = s.comparison_id
 -- name: count_hosts
 -- Note how many hosts have, and run, each reference: due references are asked in that order. What no
 -- host has an image of to compare is not due, and what one has is: mostly that is known already. So is
--- a candidate for a newer version; it is asked at once when a host gets it.
-WITH counted AS MATERIALIZED (
+-- a candidate for a newer version; it is asked at once when a host gets it. A host with several images
+-- of a reference counts once: else it would have the turns of several hosts. A reference is in the turns
+-- of the host that brought it while that runs it, or has it where no host does; else of another one: what
+-- one host named first would be behind all else that it names.
+WITH several AS MATERIALIZED (
+  SELECT p.ref_id, count(*) AS hosts, count(*) FILTER (WHERE p.running) AS running
+  FROM (
+    SELECT c.ref_id, hi.host_id, bool_or(hi.running > 0) AS running
+    FROM fleet.host_images AS hi
+    JOIN fleet.comparisons AS c ON c.comparison_id = hi.comparison_id
+    WHERE hi.shared
+    GROUP BY c.ref_id, hi.host_id
+  ) AS p
+  GROUP BY p.ref_id
+), counted AS MATERIALIZED (
   SELECT
-    c.ref_id, sum(u.hosts) AS hosts, sum(u.running) AS running,
-    bool_or(u.hosts > 0 AND c.repo_digests <> '{}') AS wanted
-  FROM fleet.usage AS u
-  JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
-  GROUP BY c.ref_id
+    o.ref_id, o.hosts + coalesce(s.hosts, 0) AS hosts, o.running + coalesce(s.running, 0) AS running, o.wanted
+  FROM (
+    SELECT
+      c.ref_id, sum(u.hosts - u.shared) AS hosts, sum(u.running - u.shared_running) AS running,
+      bool_or(u.hosts > 0 AND c.repo_digests <> '{}') AS wanted
+    FROM fleet.usage AS u
+    JOIN fleet.comparisons AS c ON c.comparison_id = u.comparison_id
+    GROUP BY c.ref_id
+  ) AS o
+  LEFT JOIN several AS s ON s.ref_id = o.ref_id
 ), candidates AS (
   SELECT DISTINCT ref_id FROM fleet.candidates
 ), locked AS MATERIALIZED (
@@ -149,7 +167,32 @@ UPDATE fleet.answers AS a SET
     WHEN NOT l.wanted THEN NULL
     WHEN a.hosts = 0 AND l.hosts > 0 THEN least(a.next_check_at, now())
     ELSE coalesce(a.next_check_at, now())
-  END
+  END,
+  -- Scalars, not EXISTS: that could be planned as one pass over all images of all hosts.
+  brought_by = CASE WHEN l.hosts > 0 THEN coalesce(
+    (
+      SELECT a.brought_by
+      FROM fleet.comparisons AS c
+      CROSS JOIN LATERAL (
+        SELECT FROM fleet.host_images AS hi
+        WHERE hi.host_id = a.brought_by AND hi.comparison_id = c.comparison_id AND (hi.running > 0 OR l.running = 0)
+        LIMIT 1
+      ) AS its
+      WHERE c.ref_id = a.ref_id
+      LIMIT 1
+    ),
+    (
+      SELECT other.host_id
+      FROM fleet.comparisons AS c
+      CROSS JOIN LATERAL (
+        SELECT hi.host_id FROM fleet.host_images AS hi
+        WHERE hi.comparison_id = c.comparison_id AND (hi.running > 0 OR l.running = 0)
+        LIMIT 1
+      ) AS other
+      WHERE c.ref_id = a.ref_id
+      LIMIT 1
+    ), a.brought_by)
+  ELSE a.brought_by END
 FROM locked AS l
 WHERE a.ref_id = l.ref_id
 
@@ -235,6 +278,25 @@ WHERE c.comparison_id IN (
   ORDER BY u.unused_since
   LIMIT $2::integer
 )
+
+-- name: trim_unused
+-- Of a reference keep the 1,000 images that were last on a host: each answer is compared with all that
+-- there are, and one host can bring thousands a day of a tag that all others have.
+DELETE FROM fleet.comparisons AS c
+WHERE c.comparison_id IN (
+  SELECT old.comparison_id
+  FROM (
+    SELECT ref_id FROM fleet.comparisons WHERE unused_since < $1::timestamptz GROUP BY ref_id HAVING count(*) > 1000
+  ) AS crowded
+  CROSS JOIN LATERAL (
+    SELECT u.comparison_id
+    FROM fleet.comparisons AS u
+    WHERE u.ref_id = crowded.ref_id AND u.unused_since < $1::timestamptz
+    ORDER BY u.unused_since DESC, u.comparison_id DESC
+    OFFSET 1000
+  ) AS old
+  LIMIT $2::integer
+) AND NOT EXISTS (SELECT FROM fleet.host_images AS hi WHERE hi.comparison_id = c.comparison_id)
 
 -- name: drop_bases
 -- Remove bases that no image in use was built on for as long as history is kept.

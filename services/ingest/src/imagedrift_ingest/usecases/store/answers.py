@@ -13,7 +13,7 @@ from imagedrift_ingest.usecases.store.batches import (
     store_newer,
 )
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject
 from imagedrift_schemas import codec, subjects
 from imagedrift_schemas.v1 import Answer, AnyAnswer, DeadLetter, Described, RegistryState
 
@@ -64,13 +64,13 @@ class StoreAnswers:
         self._stream = stream
         self._refusals = refusals
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         """Store answers and descriptions, and judge the images that they change."""
         outcomes = await store_in_order(deliveries, self._store)
         note_refusals(self._refusals, deliveries, outcomes)
         return outcomes
 
-    async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def _store(self, batch: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         await store_newer(self._stream, batch, self._store_once)
         dropped = [_reference_of(d.subject) for d in batch if not d.payload]
         if dropped:
@@ -99,11 +99,11 @@ class StoreRegistryStates:
         self._registries = registries
         self._stream = stream
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         """Store the limits of registries."""
         return await store_in_order(deliveries, self._store)
 
-    async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def _store(self, batch: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         await store_newer(self._stream, batch, self._store_once)
         return [Done()] * len(batch)
 
@@ -120,12 +120,12 @@ class StoreDeadLetters:
         self._letters = letters
         self._stream = stream
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         """Store refused messages. One that cannot be read is dropped: there is no further place."""
         outcomes = await bisect(deliveries, self._store)
         return [Done() if isinstance(outcome, Reject) else outcome for outcome in outcomes]
 
-    async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def _store(self, batch: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         epoch = await self._stream.epoch()
         await self._letters.store(epoch, [(d.stream_seq, _dead_letter(d)) for d in batch])
         return [Done()] * len(batch)

@@ -17,7 +17,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 from imagedrift_ingest.core import order
 from imagedrift_ingest.errors import DatabaseTooSlow, DataRejected, ServerUnavailable
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import HandlerOutcome, Reject, Retry
 from imagedrift_schemas.errors import SchemaError
 
 T = TypeVar("T")
@@ -26,10 +26,10 @@ AGAIN_S: Final = 5.0
 SLOW_AGAIN_S: Final = 300.0
 WENT_BACK: Final = Retry("its stream went back: it waits until what seems newer is stored", AGAIN_S)
 
-Store: TypeAlias = Callable[[Sequence[T]], Awaitable[Sequence[Outcome]]]
+StoreBatch: TypeAlias = Callable[[Sequence[T]], Awaitable[Sequence[HandlerOutcome]]]
 """Stores a batch, and returns the outcome of each message. Raises what `errors` lists."""
 
-Position: TypeAlias = tuple[str, int, datetime]
+SubjectPosition: TypeAlias = tuple[str, int, datetime]
 """The subject and sequence of a message, and when its stream stored it."""
 
 
@@ -60,7 +60,9 @@ class RefusalLog(Protocol):
         """Note the sequence of a refused message."""
 
 
-async def store_in_order(deliveries: Sequence[Delivery], store: Store[Delivery]) -> list[Outcome]:
+async def store_in_order(
+    deliveries: Sequence[Delivery], store: StoreBatch[Delivery]
+) -> list[HandlerOutcome]:
     """Store messages, but for those that another one of the batch only seems to replace."""
     late = order.put_off(deliveries)
     if not late:
@@ -70,7 +72,7 @@ async def store_in_order(deliveries: Sequence[Delivery], store: Store[Delivery])
     return [WENT_BACK if n in late else next(outcomes) for n in range(len(deliveries))]
 
 
-async def bisect(batch: Sequence[T], store: Store[T]) -> list[Outcome]:
+async def bisect(batch: Sequence[T], store: StoreBatch[T]) -> list[HandlerOutcome]:
     """Store a batch; where it is rejected, each half of it, down to the guilty message."""
     if not batch:
         return []
@@ -88,7 +90,9 @@ async def bisect(batch: Sequence[T], store: Store[T]) -> list[Outcome]:
     return [*await bisect(batch[:middle], store), *await bisect(batch[middle:], store)]
 
 
-async def _bisect_slow(batch: Sequence[T], store: Store[T], error: str) -> list[Outcome]:
+async def _bisect_slow(
+    batch: Sequence[T], store: StoreBatch[T], error: str
+) -> list[HandlerOutcome]:
     """Store the halves of a batch that took too long."""
     if len(batch) == 1:
         return [Retry(error, SLOW_AGAIN_S)]
@@ -111,14 +115,14 @@ async def store_newer(
         await store_once([d for d in batch if d.stream_seq in newest], surely_newest=True)
 
 
-async def newest_of(stream: OrderedStream, positions: Sequence[Position]) -> set[int]:
+async def newest_of(stream: OrderedStream, positions: Sequence[SubjectPosition]) -> set[int]:
     """Ask a stream which of these are the newest of their subjects, and return their sequences."""
     told = await asyncio.gather(*(stream.is_newest(*position) for position in positions))
     return {seq for (_, seq, _), is_newest in zip(positions, told, strict=True) if is_newest}
 
 
 def note_refusals(
-    refusals: RefusalLog, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]
+    refusals: RefusalLog, deliveries: Sequence[Delivery], outcomes: Sequence[HandlerOutcome]
 ) -> None:
     """Note which messages of a batch are refused."""
     for delivery, outcome in zip(deliveries, outcomes, strict=True):

@@ -28,7 +28,7 @@ from imagedrift_ingest.usecases.store.batches import (
 )
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome, Reject, Retry
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
 from imagedrift_schemas import subjects
 from imagedrift_schemas.compression import is_compressed
 from imagedrift_schemas.errors import SchemaError
@@ -72,7 +72,7 @@ class StoreInventories:
         self._identities = IdentityCache()
         self._pacing = Pacing()
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         """Store inventories, the newest of each host."""
         late = order.put_off(deliveries)
         told = iter(await _read_all([d for n, d in enumerate(deliveries) if n not in late]))
@@ -88,7 +88,7 @@ class StoreInventories:
 
     async def _store_newest(
         self, received: Sequence[ReceivedInventory]
-    ) -> dict[tuple[HostName, int], Outcome]:
+    ) -> dict[tuple[HostName, int], HandlerOutcome]:
         """Store one inventory of each host, the large ones last and alone."""
         large = await self._large_and_new(received)
         ordered = [one for one in received if one.name not in large]
@@ -111,7 +111,7 @@ class StoreInventories:
         except ServerUnavailable:
             return {one.name for one in large}
 
-    async def _store_large(self, one: ReceivedInventory) -> Outcome:
+    async def _store_large(self, one: ReceivedInventory) -> HandlerOutcome:
         """Store a large inventory, unless its host has to wait."""
         began = self._clock.monotonic()
         wait_s = self._pacing.wait_s(one.name, began)
@@ -124,7 +124,7 @@ class StoreInventories:
             self._pacing.end(one.name, began, self._clock.monotonic())
         return outcome
 
-    async def _store(self, batch: Sequence[ReceivedInventory]) -> Sequence[Outcome]:
+    async def _store(self, batch: Sequence[ReceivedInventory]) -> Sequence[HandlerOutcome]:
         """Store a batch, and the part of it that only seemed older."""
         images, in_doubt = await self._store_once(batch, surely_newest=False)
         positions = [
@@ -199,7 +199,7 @@ def _size(one: ReceivedInventory) -> int:
     return len(memoryview(one.envelope.images))
 
 
-def _stored(images: HostImages | None) -> Outcome:
+def _stored(images: HostImages | None) -> HandlerOutcome:
     """Tell that an inventory is stored, and which of its images were refused."""
     if images is None or not images.faults:
         return Done()

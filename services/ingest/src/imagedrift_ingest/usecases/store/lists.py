@@ -12,7 +12,7 @@ from imagedrift_ingest.usecases.store.batches import (
     store_newer,
 )
 from imagedrift_runtime.nats.delivery import Delivery
-from imagedrift_runtime.nats.outcomes import Done, Outcome
+from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome
 from imagedrift_schemas import codec
 from imagedrift_schemas.v1 import Listed
 
@@ -45,13 +45,13 @@ class StoreLists:
         self._stream = stream
         self._refusals = refusals
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         """Store lists, and compare references with them."""
         outcomes = await store_in_order(deliveries, self._store)
         note_refusals(self._refusals, deliveries, outcomes)
         return outcomes
 
-    async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+    async def _store(self, batch: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
         await store_newer(self._stream, batch, self._store_once)
         return [Done()] * len(batch)
 

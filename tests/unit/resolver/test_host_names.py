@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 import pytest
 
-from imagedrift_resolver.adapters.names import (
+from imagedrift_resolver.adapters.host_names import (
     DOUBTFUL,
     MOST_ADDRESSES,
     NEW,

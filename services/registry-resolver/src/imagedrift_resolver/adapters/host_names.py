@@ -1,4 +1,4 @@
-"""Names are resolved here, so that no name is ever in the way of another one (P6).
+"""Addresses of host names, looked up so that no name is ever in the way of another one (P6).
 
 `getaddrinfo` takes a thread until it returns: with dead name servers that is half a minute, and
 anybody who can name an image can name many such. So:
