@@ -12,7 +12,6 @@ import hashlib
 import itertools
 import json
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from msgspec import Struct
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.nats import bus
 from imagedrift_schemas import subjects
+from imagedrift_schemas.compression import compressed
 
 SITE: Final = "bench"
 HOST: Final = "bad"
@@ -173,10 +173,12 @@ def back_and_forth(around: Surroundings) -> Iterator[AttackMessage]:
 
 
 def bombs(_: Surroundings) -> Iterator[AttackMessage]:
-    """Compressed bodies of a hundred megabytes."""
-    bomb = zlib.compress(b" " * 100_000_000, 9)
-    for turn in itertools.count():
-        yield INVENTORY, bomb + str(turn).encode(), {"Content-Encoding": "deflate"}
+    """Compressed bodies: one of a hundred megabytes, and the largest that a reader takes."""
+    beyond = compressed(b" " * 100_000_000)
+    noise = "".join(digest(number) for number in range(22_000))
+    allowed = compressed(inventory([], degraded=noise) + b" " * 25_000_000)
+    for payload in itertools.cycle((beyond, allowed)):
+        yield INVENTORY, payload, None
 
 
 def heartbeats(_: Surroundings) -> Iterator[AttackMessage]:

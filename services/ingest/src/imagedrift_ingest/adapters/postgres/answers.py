@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import asyncpg
-import msgspec
 from msgspec import Struct
 
 from imagedrift_ingest.adapters.postgres import candidate_states, descriptions
@@ -24,11 +23,10 @@ from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.references import LockedReference, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
 from imagedrift_ingest.core import answers as core
-from imagedrift_ingest.core import freshness, versions
+from imagedrift_ingest.core import freshness
 from imagedrift_ingest.core.described_content import DescribedContent
-from imagedrift_ingest.core.descriptions import merged
 from imagedrift_runtime import metrics
-from imagedrift_schemas.v1 import Answer, Child, Described, Limited
+from imagedrift_schemas.v1 import Answer, Described
 
 SQL = load("answers")
 DIGEST_SLOTS: Final = 256
@@ -88,7 +86,7 @@ class AnswerTable:
         described = batch.described_digests
         digests = described | _digests_of(batch.answers.values())
         await _lock_digests(connection, digests, "lock" if described else "share")
-        await self._describe(connection, batch.described)
+        await descriptions.store(connection, batch.described, self._rules)
         references = sorted(batch.answers)
         await add_references(connection, references, self._is_named)
         locked = await lock(connection, references, sorted(described))
@@ -103,26 +101,6 @@ class AnswerTable:
         if suspects:
             await candidate_states.confirm(connection, [ref.ref_id for ref in suspects])
         return changed, _in_doubt(locked, batch)
-
-    async def _describe(
-        self, connection: asyncpg.Connection, described: Sequence[Described]
-    ) -> None:
-        """Store descriptions, each with the children that were described before."""
-        inside = await descriptions.read_descriptions(connection, {d.digest for d in described})
-        rows: dict[str, tuple[Any, ...]] = {}
-        for one in described:
-            children = merged(inside.get(one.digest, ()), one.children)
-            inside[one.digest] = children
-            rows[one.digest] = _description(one, children, self._rules)
-        columns = arguments([rows[digest] for digest in sorted(rows)], 6)
-        await connection.execute(SQL["describe"], *columns)
-        facts = [
-            row
-            for one in sorted(described, key=lambda each: each.digest)
-            for row in versions.by_platform(one.digest, one.children, one.checked_at)
-        ]
-        if facts:
-            await connection.execute(SQL["keep_facts"], *arguments(facts, 9))
 
     def _fold(self, ref: LockedReference, batch: "_Batch") -> core.AnswerState | None:
         """Return the state of a reference after a batch; None: the same as before."""
@@ -152,19 +130,6 @@ class _Batch(Struct, frozen=True):
     def described_digests(self) -> set[str]:
         """Return the digests that descriptions are of."""
         return {one.digest for one in self.described}
-
-
-def _description(
-    one: Described, merged: Sequence[Child], rules: freshness.FreshnessRules
-) -> tuple[Any, ...]:
-    """Lay out a description as its row."""
-    failure = one.failure
-    kind = None if failure is None else str(failure.__struct_config__.tag)
-    children = msgspec.json.encode(merged).decode() if merged or not failure else None
-    why = None if failure is None else failure.reason or kind
-    until = failure.until if isinstance(failure, Limited) else None
-    again_at = freshness.describe_again_at(rules, one.checked_at, until)
-    return one.digest, one.checked_at, children, kind, why, again_at
 
 
 def _digests_of(answers: Iterable[tuple[int, Answer]]) -> set[str]:
