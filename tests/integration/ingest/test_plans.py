@@ -307,6 +307,7 @@ SHORT = (
     "Aggregate",  # the hosts of one image are counted from an index
     "Seq Scan on descriptions d",  # empty in this database
     "Seq Scan on descriptions d_1",  # the same of base images
+    "Seq Scan on descriptions d_2",
     "Seq Scan on descriptions t_1",
     "Seq Scan on descriptions t",
     "Seq Scan on descriptions o",
@@ -319,6 +320,7 @@ HOT = [
         "comparisons",
         "quotas",
         "answers",
+        "descriptions",
         "planner",
         "digest_questions",
         "lists",

@@ -8,7 +8,8 @@ WITH hurried AS MATERIALIZED (
 ), made AS (
   INSERT INTO fleet.hosts (site, host)
   SELECT s.site, s.host
-  FROM hurried, unnest($1::text[], $2::text[]) AS s (site, host)
+  FROM unnest($1::text[], $2::text[]) AS s (site, host)
+  WHERE (SELECT h.done FROM hurried AS h) = 'off'
   ON CONFLICT (site, host) DO NOTHING
   RETURNING host_id
 )

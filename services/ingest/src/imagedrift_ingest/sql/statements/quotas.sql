@@ -19,8 +19,8 @@ WITH hurried AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true) AS done
 )
 UPDATE fleet.host_quotas AS q SET made = q.made + s.made
-FROM hurried, unnest($1::bigint[], $2::integer[]) AS s (host_id, made)
-WHERE q.host_id = s.host_id
+FROM unnest($1::bigint[], $2::integer[]) AS s (host_id, made)
+WHERE q.host_id = s.host_id AND (SELECT h.done FROM hurried AS h) = 'off'
 
 -- name: spend_candidates
 -- Count new candidates for the hosts whose rows are locked.
