@@ -109,8 +109,6 @@ ABUSES = (
     "SELECT lo_from_bytea(0, decode(repeat('00', 1000), 'hex'))",
     "SELECT lo_create(0)",
     "SELECT lo_creat(-1)",
-    "SELECT pg_logical_emit_message(false, '', repeat('x', 1000))",
-    "SELECT pg_logical_emit_message(false, '', '\\x00'::bytea)",
     "SET temp_file_limit = -1",
 )
 """What PostgreSQL lets every login do that may connect."""

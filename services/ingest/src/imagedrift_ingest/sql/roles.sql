@@ -82,13 +82,14 @@ objects (kind, schema, name, owner, acl) AS (
   WHERE n.nspname IN ('fleet', 'ops') AND p.prosecdef
   UNION ALL
   -- What PostgreSQL lets every login do, though it only reads: fill the table of locks, without which
-  -- no statement of anybody runs, or fill the disk with large objects or with WAL.
+  -- no statement of anybody runs, or fill the disk with large objects. A dump revokes them by their
+  -- arguments, so only functions are named here that have the same ones in every version.
   SELECT 'FUNCTION', n.nspname, format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
     p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
   FROM pg_proc AS p
   JOIN pg_namespace AS n ON n.oid = p.pronamespace
   WHERE n.nspname = 'pg_catalog'
-    AND p.proname ~ '^(pg_(try_)?advisory_(xact_)?lock(_shared)?|lo_creat|lo_create|lo_from_bytea|pg_logical_emit_message)$'
+    AND p.proname ~ '^(pg_(try_)?advisory_(xact_)?lock(_shared)?|lo_creat|lo_create|lo_from_bytea)$'
 ),
 
 -- What is granted on columns is taken away with the table's privilege of that name.
