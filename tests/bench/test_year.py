@@ -1,5 +1,7 @@
 """Some weeks of a fleet that builds and throws away: the tables settle, with maintenance alone."""
 
+import asyncpg
+
 from imagedrift_bench.year import MONTH, Churn, live
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_ingest.core.retention import Retention
@@ -22,3 +24,22 @@ async def test_tables_settle_and_keep_what_is_in_use(database_dsn: str) -> None:
     assert lived.after["dead_letters"] <= 100 * (KEEP.dead_letters + 2)
     assert lived.after["usage_changes"] <= CHURN.tags
     assert 0 < lived.after["host_changes"] < CHURN.standing * DAYS
+
+
+async def test_a_step_that_fails_is_told_and_the_year_goes_on(database_dsn: str) -> None:
+    """A failed step of maintenance is named with its day, and the next days are lived."""
+    await migrate(database_dsn)
+    connection = await asyncpg.connect(database_dsn)
+    await connection.execute(
+        """CREATE FUNCTION fleet.fail() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE 'no space for this'; END $$;
+           CREATE TRIGGER fail BEFORE DELETE ON fleet.dead_letters
+             FOR EACH ROW EXECUTE FUNCTION fleet.fail()"""
+    )
+    await connection.close()
+    lived = await live(database_dsn, CHURN, KEEP, KEEP.dead_letters + 3)
+    assert lived.failures == [
+        f"day {day}: not done: letters_dropped (RaiseError)"
+        for day in range(KEEP.dead_letters + 1, KEEP.dead_letters + 3)
+    ]
+    assert lived.after["hosts"] > 0

@@ -1,11 +1,13 @@
 """`imagedrift bench year`: a year of a fleet that makes and removes thousands of images each day.
 
 Every day brings new tags, and new hosts for that day. A standing fleet changes its images, and its
-tags move. Maintenance runs once a day, with that day's time. When the longest retention is over,
+tags move. Maintenance runs once a day, with that day's time; a step that fails is told at the end,
+and the next day goes on. When the longest retention is over,
 the tables have their final size: at the end of the year none may have more rows.
 """
 
 import asyncio
+import logging
 import tempfile
 import time
 from datetime import datetime, timedelta
@@ -22,10 +24,11 @@ from imagedrift_bench import report
 from imagedrift_ingest.adapters.postgres import connection as postgres
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
 from imagedrift_ingest.adapters.postgres.migrations import migrate
-from imagedrift_ingest.adapters.postgres.turns import TurnTable
+from imagedrift_ingest.adapters.postgres.turns import TURN_CONNECTIONS, TurnTable
 from imagedrift_ingest.core.retention import Retention
-from imagedrift_ingest.usecases.maintain import Maintain
-from imagedrift_runtime import named_sql
+from imagedrift_ingest.errors import DatabaseUnavailable
+from imagedrift_ingest.usecases.maintain import Maintain, StepsFailed
+from imagedrift_runtime import logs, named_sql
 from imagedrift_runtime.clock import SystemClock
 from imagedrift_runtime.health import Health
 from imagedrift_sandbox.postgres import PostgresServer
@@ -82,11 +85,21 @@ class YearRows(Struct, kw_only=True):
     after: dict[str, int]
     maintained_s: float
     longest_s: float
+    failures: list[str]
+    """The steps that failed, by day."""
 
     @classmethod
     def beginning_with(cls, rows: dict[str, int]) -> Self:
         """Return a life of which nothing but the start is known."""
-        return cls(before=rows, settled={}, peak=rows, after={}, maintained_s=0.0, longest_s=0.0)
+        return cls(
+            before=rows,
+            settled={},
+            peak=rows,
+            after={},
+            maintained_s=0.0,
+            longest_s=0.0,
+            failures=[],
+        )
 
     def note_rows(self, rows: dict[str, int], *, is_settling: bool) -> None:
         """Note the rows of a day, which are the settled ones until the retention is over."""
@@ -111,7 +124,7 @@ class YearRows(Struct, kw_only=True):
 async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> YearRows:
     """Run through this many days that end today, with maintenance each day."""
     async with postgres.database(
-        dsn, connections=1, health=Health(), clock=SystemClock()
+        dsn, connections=TURN_CONNECTIONS, health=Health(), clock=SystemClock()
     ) as database:
         connection = await asyncpg.connect(dsn)
         clock, health = SystemClock(), Health()
@@ -129,18 +142,16 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> YearRows:
                 rows = await _rows(connection)
                 lived.note_rows(rows, is_settling=number <= settles)
                 report.progress.print(f"day {number}: {sum(rows.values())} rows")
-            lived.note_maintenance(await _maintain(maintain, at))
+            began = time.monotonic()
+            try:
+                await maintain.add_up_usage()
+                await maintain.tidy(at)
+            except (StepsFailed, DatabaseUnavailable) as error:
+                lived.failures.append(f"day {number}: {error}")
+            lived.note_maintenance(time.monotonic() - began)
         lived.after = await _rows(connection)
         await connection.close()
         return lived
-
-
-async def _maintain(maintain: Maintain, at: datetime) -> float:
-    """Do a day's maintenance, and return how many seconds it took."""
-    began = time.monotonic()
-    await maintain.add_up_usage()
-    await maintain.tidy(at)
-    return time.monotonic() - began
 
 
 @cache
@@ -177,6 +188,7 @@ def command(days: int, history: int, standing: int, tags: int, hosts: int, as_js
 async def _measure(
     churn: Churn, keep: Retention, days: int
 ) -> tuple[dict[str, float | int], list[str]]:
+    logs.configure("imagedrift", "console", least=logging.CRITICAL)  # failures are told at the end
     with tempfile.TemporaryDirectory(prefix="imagedrift-bench-") as home:
         Path(home).chmod(0o755)
         settings = {"synchronous_commit": "off", "shared_buffers": "512MB"}
@@ -193,4 +205,4 @@ async def _measure(
         figures[f"{name}_before"] = lived.before[name]
         figures[f"{name}_peak"] = lived.peak[name]
         figures[f"{name}_after"] = lived.after[name]
-    return figures, lived.grown()
+    return figures, lived.failures + lived.grown()

@@ -9,6 +9,7 @@ import pytest
 
 from imagedrift_ingest.adapters.postgres import connection
 from imagedrift_ingest.adapters.postgres.connection import Database
+from imagedrift_ingest.adapters.postgres.turns import TURN_CONNECTIONS
 from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import now
@@ -193,6 +194,29 @@ async def test_a_turn_that_was_taken_slowly_is_renewed_at_once(
     await until(is_renewed, what="the lease passes once more")
     free.set()
     assert await at_work == "long"
+    await other.close()
+    await watcher.close()
+
+
+async def test_a_turn_is_renewed_while_a_statement_of_its_work_runs(dsn: str) -> None:
+    """The smallest pool of a command renews a turn beside a statement longer than its lease."""
+    other, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    await other.execute("SELECT pg_advisory_lock(7)")
+    async with connection.pool(dsn, connections=TURN_CONNECTIONS) as pool:
+        database = database_of(pool)
+        turns = turns_on(database, lease_s=1.0)
+        await turns.run("plan", quick_work)
+        first = await watcher.fetchval(UNTIL)
+        at_work = asyncio.create_task(
+            turns.run("plan", lambda: database.execute("SELECT pg_advisory_lock(7)"))
+        )
+
+        async def is_over_or_renewed() -> bool:
+            return at_work.done() or (await watcher.fetchval(UNTIL) - first).total_seconds() > 2
+
+        await until(is_over_or_renewed, what="the lease passes once more")
+        await other.execute("SELECT pg_advisory_unlock(7)")
+        assert await at_work == 1
     await other.close()
     await watcher.close()
 

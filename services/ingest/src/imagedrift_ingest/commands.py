@@ -9,7 +9,7 @@ from imagedrift_ingest.adapters.jetstream.streams import reset_consumers
 from imagedrift_ingest.adapters.postgres import connection, migrations
 from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.maintenance import MaintainedTables
-from imagedrift_ingest.adapters.postgres.turns import TurnTable
+from imagedrift_ingest.adapters.postgres.turns import TURN_CONNECTIONS, TurnTable
 from imagedrift_ingest.core.retention import Retention
 from imagedrift_ingest.usecases.maintain import Maintain
 from imagedrift_runtime.clock import SystemClock
@@ -26,7 +26,9 @@ class MaintenanceResult(Struct, frozen=True):
 async def maintain(dsn: str, retention: Retention | None = None) -> MaintenanceResult:
     """Do all maintenance once. Safe at any time, also while ingest runs."""
     clock, health = SystemClock(), Health()
-    async with connection.database(dsn, connections=1, health=health, clock=clock) as database:
+    async with connection.database(
+        dsn, connections=TURN_CONNECTIONS, health=health, clock=clock
+    ) as database:
         turns = TurnTable(database, health, clock)
         work = Maintain(MaintainedTables(database), turns, retention or Retention(), clock)
         done = await work.tidy()

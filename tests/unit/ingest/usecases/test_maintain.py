@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from imagedrift_ingest.core.retention import Retention, RetentionStep
+from imagedrift_ingest.errors import DatabaseUnavailable
 from imagedrift_ingest.usecases.maintain import STEP_WITHIN_S, TURN_S, Maintain, StepsFailed
 from support.turns import OwnTurns
 from support.virtual_time import StillClock
@@ -92,6 +93,19 @@ async def test_a_step_that_fails_is_named_and_stops_no_other() -> None:
     tables.broken = set()
     done = await maintain(tables, clock).tidy()
     assert sum(done.values()) == 0
+
+
+async def test_a_step_whose_turn_is_lost_says_so() -> None:
+    """Of an error of ours its words are told, and not its type."""
+    clock, turns = StillClock(), OwnTurns()
+    turns.run = lose_turn  # type: ignore[method-assign]
+    with pytest.raises(StepsFailed, match=r"hosts_dropped \(its turn could not be kept\)"):
+        await maintain(Tables(clock), clock, turns).tidy()
+
+
+async def lose_turn(name: str, work: object) -> None:
+    """A turn that is lost."""
+    raise DatabaseUnavailable("its turn could not be kept")
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=40), timedelta(days=-40)])

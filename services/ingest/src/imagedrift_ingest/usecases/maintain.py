@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from imagedrift_ingest.core.retention import Retention, RetentionStep, steps
+from imagedrift_ingest.errors import ServerUnavailable
 from imagedrift_ingest.turns import Turns
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.clock_agreement import ClocksDisagree, require_agreement
@@ -95,7 +96,7 @@ class Maintain:
                 await self._repeat(step, done)
             except Exception as error:
                 log.exception("maintenance.failed", step=step.name)
-                failed.append(f"{step.name} ({type(error).__name__})")
+                failed.append(f"{step.name} ({_reason(error)})")
         if failed:
             raise StepsFailed(f"not done: {', '.join(failed)}")
         return done
@@ -118,6 +119,11 @@ class Maintain:
             if self._clock.monotonic() > until:
                 log.warning("maintenance.left_some", step=step.name, done=done[step.name])
                 return
+
+
+def _reason(error: Exception) -> str:
+    """Tell why a step failed: in the words of our own error, else by its type alone."""
+    return str(error) if isinstance(error, ServerUnavailable) else type(error).__name__
 
 
 class _StepRun:

@@ -38,6 +38,8 @@ RENEWED_AFTER: Final = 0.25
 WORKS_FOR: Final = 0.8
 """The part of a lease that is worked in; the rest is for ending."""
 UNREADY_AFTER_S: Final = 60.0
+TURN_CONNECTIONS: Final = 2
+"""Of a pool, at least: a turn is renewed while a statement of its work runs."""
 
 
 class TurnTable:
