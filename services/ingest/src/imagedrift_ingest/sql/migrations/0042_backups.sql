@@ -1,5 +1,5 @@
 -- A stream that was restored from a backup replaces nothing newer, whenever it is read again
--- depends: 0039_route_states
+-- depends: 0041_patterns
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
