@@ -262,6 +262,43 @@ MADE_UP = """
 """One host made up ten thousand images of tags of which the digests were asked about just now."""
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "arguments"),
+    [
+        ("digest_questions", "undescribed", "now(), 1000, 32, now() - interval '301 s', 2000"),
+        ("lists", "undescribed_candidates", "now(), 200, 32, now() - interval '301 s'"),
+    ],
+)
+async def test_descriptions_of_long_ago_are_not_read(
+    dsn: str, file: str, name: str, arguments: str
+) -> None:
+    """The digests that were asked about lately are found by an index."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(DESCRIBED)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE p AS {load(file)[name]}")
+        rows = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE p ({arguments})")
+    finally:
+        await connection.close()
+    found = "\n".join(row[0] for row in rows)
+    assert "descriptions_asked_idx" in found, found
+    assert "descriptions" not in scanned(found), found
+
+
+DESCRIBED = """
+    INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+    SELECT 'r.example/app:' || n, 'r.example', 'app', n::text, 'ask'
+    FROM generate_series(1, 10000) AS n;
+    INSERT INTO fleet.answers (ref_id, remote_digest, remote_since)
+    SELECT ref_id, 'sha256:' || lpad(tag, 64, '0'), now() FROM fleet.image_refs;
+    INSERT INTO fleet.descriptions (digest, asked_at, asked_ref_id)
+    SELECT remote_digest, now() - interval '40 days' * random(), ref_id FROM fleet.answers;
+"""
+"""Tags whose digests were described in the last weeks."""
+
+
 async def test_a_heartbeat_touches_no_index(fleet_dsn: str) -> None:
     """A heartbeat's update changes no index."""
     connection = await asyncpg.connect(fleet_dsn)

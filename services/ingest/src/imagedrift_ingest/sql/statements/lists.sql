@@ -325,7 +325,8 @@ WITH out AS MATERIALIZED (
   SELECT coalesce(a.brought_by, 0) AS brought_by, greatest(a.weight, 1) AS weight
   FROM fleet.descriptions AS d
   LEFT JOIN fleet.answers AS a ON a.ref_id = d.asked_ref_id
-  WHERE (d.described_at IS NULL OR d.asked_at > d.described_at) AND d.asked_at > $4::timestamptz
+  -- The upper limit excludes nothing: see `undescribed`.
+  WHERE (d.described_at IS NULL OR d.asked_at > d.described_at) AND d.asked_at > $4::timestamptz AND d.asked_at <= 'infinity'
 ), wanting AS (
   SELECT s.digest, s.ref_id, o.hosts, greatest(o.weight, 1) AS weight, coalesce(o.brought_by, 0) AS brought_by
   FROM fleet.newer AS n
