@@ -5,6 +5,7 @@ child for each image would take minutes.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from imagedrift_schemas.errors import BadPlatform
 from imagedrift_schemas.platform import Platform, best
@@ -44,6 +45,7 @@ class DescribedContent:
         return best(wanted, self._kin.get((wanted.os, wanted.architecture), ())) is not None
 
 
+@lru_cache(maxsize=1024)  # a fleet has few
 def platform_of(text: str) -> Platform | None:
     """Read a platform; None where it is none."""
     try:

@@ -20,12 +20,11 @@ manifest hides it from no other. Which tags are candidates is decided in `standi
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from imagedrift_schemas.errors import BadPlatform
+from imagedrift_ingest.core.described_content import platform_of
 from imagedrift_schemas.platform import Platform, best
 from imagedrift_schemas.v1 import Child
 
@@ -96,7 +95,7 @@ class _Choices:
     """The children that hosts would run, of many hosts with few platforms or with made-up ones."""
 
     def __init__(self, children: Sequence[Child]) -> None:
-        offered = [(child, _platform(child.platform)) for child in children]
+        offered = [(child, platform_of(child.platform)) for child in children]
         unnamed = [child for child, there in offered if there is None]
         self._otherwise = unnamed[0] if unnamed else None
         self._kin: dict[tuple[str, str], list[tuple[Child, Platform]]] = {}
@@ -109,7 +108,7 @@ class _Choices:
     def child_for(self, platform: str) -> Child | None:
         """Choose the child that a host of this platform would run."""
         if platform not in self._chosen:
-            self._chosen[platform] = self._choose(_platform(platform))
+            self._chosen[platform] = self._choose(platform_of(platform))
         return self._chosen[platform]
 
     def digest_for(self, platform: str) -> str:
@@ -121,11 +120,3 @@ class _Choices:
         kin = self._kin.get((wanted.os, wanted.architecture), []) if wanted else []
         chosen = best(wanted, [there for _, there in kin]) if wanted else None
         return self._otherwise if chosen is None else kin[chosen][0]
-
-
-@lru_cache(maxsize=1024)  # a fleet has few, and each candidate of a repository has them all
-def _platform(text: str) -> Platform | None:
-    try:
-        return Platform.parse(text)
-    except BadPlatform:
-        return None
