@@ -1,20 +1,14 @@
 """The modules that an agent loads when it starts: memory on every host of a fleet."""
 
-import subprocess
-import sys
-
 import pytest
 
-LISTED = "import sys, imagedrift_agent.__main__; print(*sys.modules)"
+from support.loaded_libraries import libraries_loaded_by
 
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
     """The libraries that a starting agent has loaded."""
-    done = subprocess.run(
-        [sys.executable, "-c", LISTED], capture_output=True, text=True, check=True
-    )
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    return libraries_loaded_by("imagedrift_agent.__main__")
 
 
 @pytest.mark.parametrize(

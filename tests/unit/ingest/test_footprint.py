@@ -1,20 +1,14 @@
 """The modules that ingest loads when it starts: time and memory of each process."""
 
-import subprocess
-import sys
-
 import pytest
 
-LISTED = "import sys, imagedrift_ingest.__main__; print(*sys.modules)"
+from support.loaded_libraries import libraries_loaded_by
 
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
     """The libraries that a starting ingest has loaded."""
-    done = subprocess.run(
-        [sys.executable, "-c", LISTED], capture_output=True, text=True, check=True
-    )
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    return libraries_loaded_by("imagedrift_ingest.__main__")
 
 
 @pytest.mark.parametrize(
