@@ -6,7 +6,7 @@ Rules:
 - A host that was worked on waits before its next one is read (`core.pacing`): what it sends
   meanwhile costs no more than its delivery.
 - A batch spends a bounded time on them, waiting included: other hosts wait for that batch. What
-  is not begun by then comes again, ever later.
+  is not begun by then comes again.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from imagedrift_schemas import subjects
 from imagedrift_schemas.errors import SchemaError
 
 AT_ONCE_S: Final = 0.5
-MOST_AGAIN_S: Final = 30.0
+AGAIN_S: Final = 1.0
 HOST_WAITS: Final = "large inventories of one host wait for each other"
 ALL_WAIT: Final = "compressed inventories wait for each other"
 
@@ -59,7 +59,7 @@ class CompressedInventories:
         if wait_s := self._pacing.wait_s(host, self._clock.monotonic()):
             return Retry(HOST_WAITS, wait_s)
         if not await _acquired(self._one, until - self._clock.monotonic()):
-            return Retry(ALL_WAIT, min(MOST_AGAIN_S, 2.0**delivery.deliveries))
+            return Retry(ALL_WAIT, AGAIN_S)
         try:
             with self._pacing.work_on(host, self._clock.monotonic):
                 return await self._store(delivery)
