@@ -11,6 +11,7 @@ Rules:
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 from imagedrift_ingest.core import inventories, order
@@ -73,6 +74,8 @@ class StoreInventories:
         self._clock = clock
         self._identities = IdentityCache()
         self._pacing = Pacing()
+        # The C library keeps freed memory for each thread: tens of megabytes for each that reads.
+        self._thread = ThreadPoolExecutor(1, "compressed")
         self._compressed = CompressedInventories(self._store_compressed, self._pacing, clock)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
@@ -100,7 +103,7 @@ class StoreInventories:
 
     async def _store_compressed(self, delivery: Delivery) -> HandlerOutcome:
         """Read and store one inventory."""
-        read = await asyncio.to_thread(_read, delivery)
+        read = await asyncio.get_running_loop().run_in_executor(self._thread, _read, delivery)
         if isinstance(read, Reject):
             return read
         [outcome] = await bisect([read], self._store)
