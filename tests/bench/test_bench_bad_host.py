@@ -16,4 +16,4 @@ def test_bombs_take_no_more_memory_than_one_of_them() -> None:
     """Ingest that is sent bombs of 26 MB on and on has the memory of one of them at a time."""
     figures = run("bad-host", "--hosts", "20", "--seconds", "5", "--attack", "bombs")
     assert figures["bombs_dead_letters"] > 0
-    assert figures["bombs_ingest_rss_mb"] < 300
+    assert figures["bombs_ingest_rss_mb"] < 250
