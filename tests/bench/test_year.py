@@ -1,8 +1,9 @@
 """Some weeks of a fleet that builds and throws away: the tables settle, with maintenance alone."""
 
 import asyncpg
+from click.testing import CliRunner
 
-from imagedrift_bench.year import MONTH, Churn, live
+from imagedrift_bench.year import MONTH, Churn, command, live, settled_after
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_ingest.core.retention import Retention
 
@@ -43,3 +44,11 @@ async def test_a_step_that_fails_is_told_and_the_year_goes_on(database_dsn: str)
         for day in range(KEEP.dead_letters + 1, KEEP.dead_letters + 3)
     ]
     assert lived.after["hosts"] > 0
+
+
+def test_a_year_that_ends_before_the_tables_settle_is_refused() -> None:
+    """Days in which no table can have grown prove nothing: the options and the fix are named."""
+    settled = settled_after(Retention(history=90))
+    result = CliRunner().invoke(command, ["--days", str(settled + 1), "--history", "90"])
+    assert result.exit_code == 2
+    assert f"tables settle after {settled} days only" in result.output
