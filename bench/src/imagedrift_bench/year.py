@@ -177,14 +177,17 @@ async def _rows(connection: asyncpg.Connection) -> dict[str, int]:
 
 
 @click.command("year")
-@report.count("--days", 365)
-@report.count("--history", 90)
-@report.count("--standing", 2_000)
-@report.count("--tags", 2_000)
-@report.count("--hosts", 1_000)
+@report.count("--days", 365, "Days that pass, longer than the tables take to settle.")
+@report.count("--history", 90, "Days for which history is kept.")
+@report.count("--standing", 2_000, "Hosts that stay.")
+@report.count("--tags", 2_000, "New tags of each day.")
+@report.count("--hosts", 1_000, "Hosts that come for a day.")
 @report.as_json
 def command(days: int, history: int, standing: int, tags: int, hosts: int, as_json: bool) -> None:
-    """Run through a year of new tags and hosts, with maintenance each day."""
+    """Run through a year of new tags and hosts, with maintenance each day.
+
+    Exits with 1 where a table has more rows at the end than when the longest retention was over.
+    """
     keep = Retention(history=history)
     if days <= settled_after(keep) + 1:
         raise click.UsageError(
