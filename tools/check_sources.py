@@ -41,7 +41,7 @@ _CLOCKS: Final = {
     *("time.monotonic", "time.perf_counter", "time.localtime", "time.gmtime"),
 }
 _ASSERTING: Final = {"raises", "warns", "fail", "until", "sees"}
-"""Calls that fail a test by themselves, beside `assert`; `sees` is the operator's wait for a row."""
+"""Calls that fail a test by themselves, beside `assert`; `sees` waits for an operator's row."""
 
 _DECISIONS: Final = (
     *(ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.For, ast.AsyncFor, ast.While, ast.Try),
