@@ -21,6 +21,9 @@ async def test_tables_settle_and_keep_what_is_in_use(database_dsn: str) -> None:
     assert lived.after["hosts"] <= CHURN.standing + CHURN.hosts * days
     assert lived.after["hosts"] >= CHURN.standing + CHURN.hosts
     assert lived.after["image_refs"] <= CHURN.tags * days
+    assert 0 < lived.after["descriptions"] <= CHURN.tags * (days + 3)
+    assert 0 < lived.after["outbox"] <= CHURN.tags * (KEEP.dead_letters + 2)
+    assert 0 < lived.after["trend"] <= 288 * (KEEP.history + 2)
     assert lived.after["registry_states"] <= 10 * (KEEP.retire_after + 2)
     assert lived.after["dead_letters"] <= 100 * (KEEP.dead_letters + 2)
     assert lived.after["usage_changes"] <= CHURN.tags
