@@ -21,6 +21,8 @@ async def test_tables_settle_and_keep_what_is_in_use(database_dsn: str) -> None:
     assert lived.after["hosts"] <= CHURN.standing + CHURN.hosts * days
     assert lived.after["hosts"] >= CHURN.standing + CHURN.hosts
     assert lived.after["image_refs"] <= CHURN.tags * days
+    moved = CHURN.standing * (KEEP.history + 3)  # one tag of each standing host, every day
+    assert moved / 2 < lived.after["remote_history"] - lived.after["image_refs"] <= moved
     assert 0 < lived.after["descriptions"] <= CHURN.tags * (days + 3)
     assert 0 < lived.after["outbox"] <= CHURN.tags * (KEEP.dead_letters + 2)
     assert 0 < lived.after["trend"] <= 288 * (KEEP.history + 2)
