@@ -67,6 +67,7 @@ SHORT = (
     "Seq Scan on descriptions d",  # empty in this database
     "Seq Scan on descriptions d_1",  # the same of base images
     "Seq Scan on descriptions d_2",
+    "Seq Scan on descriptions d_3",
     "Seq Scan on descriptions t_1",
     "Seq Scan on descriptions t",
     "Seq Scan on descriptions o",

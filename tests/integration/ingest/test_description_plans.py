@@ -14,6 +14,7 @@ UNDESCRIBED = (
     "undescribed",
     "(now(), 1000, 32, now() - interval '301 s', 2000)",
 )
+CANDIDATES = ("lists", "undescribed_candidates", "(now(), 200, 32, now() - interval '301 s')")
 RUN = "ANALYZE, TIMING OFF, COSTS OFF"
 
 
@@ -53,7 +54,7 @@ MADE_UP = """
     ("file", "name", "arguments"),
     [
         UNDESCRIBED,
-        ("lists", "undescribed_candidates", "(now(), 200, 32, now() - interval '301 s')"),
+        CANDIDATES,
     ],
 )
 async def test_descriptions_of_long_ago_are_not_read(
@@ -125,3 +126,44 @@ OF_ITS_OWN = f"""
     WHERE c.ref_id > 1000;
 """
 """Two hosts: the first brought ten thousand references that are outdated, the second one."""
+
+
+async def test_of_a_host_with_thousands_of_candidates_few_are_looked_at(dsn: str) -> None:
+    """About a thousand digests of a host are considered, drawn by chance, and others' each time."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(PINNED)
+        await connection.execute("VACUUM ANALYZE")
+        found = await generic_plan(connection, *CANDIDATES, RUN)
+        looks = [await connection.fetch(f"EXECUTE p {CANDIDATES[2]}") for _ in range(3)]
+    finally:
+        await connection.close()
+    considered = [int(n) for n in re.findall(r"CTE Scan on drawn w \(actual rows=(\d+)", found)]
+    assert 0 < max(considered) < 1_300, found
+    assert [len(rows) for rows in looks] == [32 + 1] * 3
+    assert all(OTHERS in {row["digest"] for row in rows} for rows in looks)
+    assert len({row["digest"] for rows in looks for row in rows}) > 32 + 1, "others are drawn"
+
+
+PINNED = f"""
+    INSERT INTO fleet.image_refs (ref_id, reference, registry, repository, tag, policy)
+    SELECT n, 'r.example/app:1.' || n, 'r.example', 'app', '1.' || n, 'ask'
+    FROM generate_series(1, 10000) AS n;
+    INSERT INTO fleet.answers (ref_id, remote_digest, remote_since, brought_by)
+    SELECT
+      ref_id, CASE ref_id WHEN 1 THEN '{OTHERS}' ELSE 'sha256:' || lpad(ref_id::text, 64, '0') END,
+      now(), CASE ref_id WHEN 1 THEN 2 ELSE 1 END
+    FROM fleet.image_refs;
+    INSERT INTO fleet.descriptions (digest, described_at, asked_at, children)
+    SELECT remote_digest, now(), now() - interval '2 d', '[]'
+    FROM fleet.answers WHERE ref_id = 10000;
+    INSERT INTO fleet.tag_lists (
+      list_id, registry, repository, tracks, listed_at, changed_at, attempted_at, next_list_at
+    )
+    VALUES (1, 'r.example', 'app', '[]', now(), now(), now(), now() + interval '1 h');
+    INSERT INTO fleet.versions (ref_id, list_id, track, version, is_compared)
+    SELECT ref_id, 1, '<2>', tag, true FROM fleet.image_refs;
+    INSERT INTO fleet.newer (ref_id, step, candidate_ref_id, state)
+    SELECT ref_id, 'minor', 10000, 'unresolved' FROM fleet.versions WHERE ref_id < 10000;
+"""
+"""Two hosts pin tags of which one is newer: the first ten thousand, the second one."""
