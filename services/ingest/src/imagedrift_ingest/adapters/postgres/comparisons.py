@@ -19,13 +19,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
+import msgspec
 
 from imagedrift_ingest.adapters.postgres import descriptions
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.reference_locks import ReferenceLocks
 from imagedrift_ingest.adapters.postgres.references import LockedReference, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core import quota, versions
 from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_ingest.core.described_content import DescribedContent
@@ -46,8 +46,6 @@ class Comparison(NamedTuple):
     comparison_id: int
     ref_id: int
     facts: Facts
-    has_versions: bool = False
-    """Whether the facts of its labels are stored: most images have no such label."""
 
 
 class ComparisonIds:
@@ -94,21 +92,7 @@ class ComparisonIds:
                 found |= await self._found_or_made(known, some, lacking)
             done = set(some)
             new = [key for key in new if key not in done]
-        return found | await self._add_versions(known, found, brought)
-
-    async def _add_versions(
-        self,
-        known: BoundedCache[ImageKey, Comparison],
-        found: Mapping[ImageKey, Comparison],
-        brought: Mapping[int, Sequence[HostImage]],
-    ) -> dict[ImageKey, Comparison]:
-        """Store the facts of labels of images that lack them, and return these images."""
-        lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}
-        told = await add_versions(self._database, lacking, brought.values())
-        stored = {key: found[key]._replace(has_versions=True) for key in told}
-        for key, comparison in stored.items():
-            known.put(key, comparison, weight(key) + FACTS_BYTES)
-        return stored
+        return found
 
     async def _found_or_made(
         self,
@@ -161,9 +145,7 @@ class ComparisonIds:
                 others[key] = identity
             else:
                 facts = Facts(image.local.size, image.local.created_at)
-                found[key] = Comparison(
-                    made_id, ref_id, facts, bool(versions.of_local(image.local))
-                )
+                found[key] = Comparison(made_id, ref_id, facts)
         return found | await _find(connection, others) if others else found
 
     async def _hold(
@@ -235,8 +217,8 @@ async def _find(
         SQL["find"], [key.reference for key in keys], [*identities.values()]
     )
     return {
-        keys[nth - 1]: Comparison(key, ref_id, Facts(size, created_at), has_versions)
-        for nth, key, ref_id, size, created_at, has_versions in found
+        keys[nth - 1]: Comparison(key, ref_id, Facts(size, created_at))
+        for nth, key, ref_id, size, created_at in found
     }
 
 
@@ -256,7 +238,6 @@ def _comparison(
     digests = ",".join(key.repo_digests)
     flags = (key.digest_lost or None, key.by_digest or None)  # of most, neither
     told = (key.platform, key.manifest_digest or None, *flags)
-    labels = versions.of_local(reported)
-    sizes = (reported.size, reported.created_at)
-    facts = (*sizes, verdict.verdict, verdict.reason, as_json(labels))
+    labels = msgspec.json.encode(versions.named(key.labels)).decode() if key.labels else None
+    facts = (reported.size, reported.created_at, verdict.verdict, verdict.reason, labels)
     return (ref.ref_id, key.image_id, digests, *told, *facts)

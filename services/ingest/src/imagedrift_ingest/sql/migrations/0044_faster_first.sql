@@ -8,19 +8,5 @@ SET LOCAL statement_timeout = '10min';
 DROP TRIGGER wake_references ON fleet.host_images;
 -- squawk-ignore ban-drop-function
 DROP FUNCTION fleet.wake_references();
-
--- In SQL it is called as a function for each row, at twice the cost: PostgreSQL does not put it into the
--- query, as `array_to_string` depends on settings for some types.
-CREATE OR REPLACE FUNCTION fleet.identity_of(
-  image_id text, repo_digests text[], platform text, manifest_digest text, digest_lost boolean, by_digest boolean
-) RETURNS bytea
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-BEGIN
-  RETURN sha256(convert_to(
-    image_id || '|' || array_to_string(repo_digests, ',') || '|' || coalesce(manifest_digest, '')
-      || '|' || digest_lost::text || '|' || by_digest::text || '|' || platform, 'UTF8'));
-END
-$$;
 -- migrate: rollback
 -- Forward only.

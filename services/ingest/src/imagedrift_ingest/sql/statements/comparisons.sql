@@ -2,7 +2,7 @@
 
 -- name: find
 -- Comparisons that are known, with the facts that their first host told.
-SELECT s.nth, c.comparison_id, c.ref_id, c.size_bytes, c.created_at, c.facts IS NOT NULL AS has_versions
+SELECT s.nth, c.comparison_id, c.ref_id, c.size_bytes, c.created_at
 FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS s (reference, identity, nth)
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 JOIN fleet.comparisons AS c ON c.ref_id = r.ref_id AND c.identity = s.identity
@@ -114,18 +114,3 @@ UPDATE fleet.answers AS a SET
   weight = greatest(a.weight, s.running)
 FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[]) AS s (ref_id, brought_by, hosts, running)
 WHERE a.ref_id = s.ref_id
-
--- name: add_facts
--- Keep what the labels of images say that were known before any agent told it. In id order, as
--- everybody locks comparisons.
-WITH told AS MATERIALIZED (
-  SELECT c.comparison_id, s.facts
-  FROM unnest($1::bigint[], $2::jsonb[]) AS s (comparison_id, facts)
-  JOIN fleet.comparisons AS c ON c.comparison_id = s.comparison_id
-  WHERE c.facts IS NULL
-  ORDER BY c.comparison_id
-  FOR NO KEY UPDATE OF c
-)
-UPDATE fleet.comparisons AS c SET facts = t.facts
-FROM told AS t
-WHERE c.comparison_id = t.comparison_id
