@@ -247,7 +247,7 @@ async def test_images_that_a_host_makes_up_are_counted_in_an_index_alone(dsn: st
 
 @pytest.mark.parametrize("name", ["mark_unused", "drop_refs"])
 async def test_maintenance_reads_of_a_large_table_a_portion_at_a_time(dsn: str, name: str) -> None:
-    """What is looked at for a few rows does not grow with the tables."""
+    """A step of maintenance reads no large table whole for the few rows that it changes."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(LARGE)

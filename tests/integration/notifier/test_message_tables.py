@@ -290,7 +290,7 @@ async def test_what_a_clock_ahead_claimed_counts_neither_for_the_day_nor_for_the
 async def test_a_route_that_a_clock_ahead_saw_removed_is_removed_when_the_clock_is_right_again(
     dsn: str,
 ) -> None:
-    """What waits on a removed route is dropped an hour after a right clock missed the route."""
+    """A route is removed an hour after a right clock missed it, whatever a clock ahead noted."""
     async with open_database(dsn) as database:
         tables = MessageTables(database)
         await written(tables)

@@ -8,8 +8,8 @@ Rules:
 - A bookmark that is not where this process left it shows that the database is not the one that it
   wrote to. Nothing is stored before the streams are told to deliver everything again.
 - A process that starts has left none, nor has any in a stream that was made since: one that was
-  restored from a backup comes with what was acknowledged then. Some process must have noted that: it
-  is checked before the first batch is stored, and before the first one of each new stream.
+  restored from a backup comes with what was acknowledged then. Some process must have noted that:
+  it is checked before the first batch is stored, and before the first one of each new stream.
 - Of a message that is refused nothing is stored, and it is acknowledged: its sequence is noted too.
 """
 
