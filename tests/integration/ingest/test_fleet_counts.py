@@ -114,6 +114,30 @@ async def test_what_is_gone_or_current_again_is_left_out_at_once(
     assert await operator.ask("SELECT FROM ops.longest_outdated") == []
 
 
+async def test_rows_that_a_long_transaction_keeps_from_vacuum_are_told(
+    tables: FleetCountTables, owner: asyncpg.Connection, dsn: str
+) -> None:
+    """Earlier versions that a reader's snapshot may see are counted until it ends."""
+    await tables.count_due()
+    await tables.count_hosts_and_images()
+    reader = await asyncpg.connect(dsn)
+    try:
+        async with reader.transaction(isolation="repeatable_read"):
+            await reader.fetchval("SELECT count(*) FROM fleet.hosts")
+            for _ in range(50):
+                await owner.execute("UPDATE fleet.hosts SET hostname = hostname")
+            await owner.execute("VACUUM fleet.hosts")
+            held = (await tables.figures()).database
+    finally:
+        await reader.close()
+    await owner.execute("VACUUM fleet.hosts")
+    after = (await tables.figures()).database
+
+    assert held.dead_rows - after.dead_rows >= 100
+    assert after.live_rows > 0
+    assert after.transaction_age > 0
+
+
 @pytest.mark.usefixtures("filled")
 async def test_ingest_counts_again_what_a_rebuild_forgets(
     tables: FleetCountTables, dsn: str, operator: Operator

@@ -43,6 +43,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     versions: float = 5.0
     base_images: float = 5.0
     trend: float = 30.0
+    bring_back: float = 60.0
 
 
 class Work(Struct, frozen=True):
@@ -166,5 +167,6 @@ class Wiring:
                 every.base_images,
                 first_after_s=every.base_images,
             ),
+            Work("bring_back", parts.bring_back().run, every.bring_back),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]

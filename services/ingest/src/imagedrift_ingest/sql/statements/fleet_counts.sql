@@ -153,6 +153,14 @@ SELECT
   due, overdue, waiting, excused, due_versions
 FROM ops.fleet_counts
 
+-- name: database_figures
+-- How much of the database VACUUM cannot remove, and how old its oldest transaction id is: a transaction
+-- that is never ended, a replication slot that nobody reads, or no autovacuum. Counts are estimates.
+SELECT
+  (SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_all_tables WHERE schemaname IN ('fleet', 'notify')) AS live_rows,
+  (SELECT coalesce(sum(n_dead_tup), 0)::bigint FROM pg_stat_all_tables WHERE schemaname IN ('fleet', 'notify')) AS dead_rows,
+  (SELECT age(datfrozenxid)::bigint FROM pg_database WHERE datname = current_database()) AS transaction_age
+
 -- name: place_figures
 -- Places down to a level, a bounded number of them. A place of one host alone is that host: no metric
 -- has a label with one.
