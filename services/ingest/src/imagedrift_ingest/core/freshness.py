@@ -7,7 +7,7 @@ Rules:
 - After a failure: later each time it fails again, up to `FAILED_AT_MOST` periods; when the
   registry named a moment, then.
 - While its registry blocks us: when the block ends; see `blocks`. A digest that could not be
-  described because of a limit is asked about when that ends, too.
+  described because of a limit is asked about when that ends, too, if that is soon.
 - A repository's tags are listed by the same rules, with a freshness of their own. So is a candidate
   asked that no host has: a newer version, or the image that others were built on.
 - No moment lies further ahead than `furthest` says: one that does was written by a wrong clock.
@@ -81,10 +81,12 @@ def describe_again_s(rules: FreshnessRules) -> float:
 def describe_again_at(
     rules: FreshnessRules, described_at: datetime, until: datetime | None
 ) -> datetime:
-    """Tell when a digest is asked about again; `until`: when a registry's limit ends."""
-    if until is not None:
-        return _after_failure(rules.freshness_s, described_at, 1, until)
-    return described_at + timedelta(seconds=describe_again_s(rules))
+    """Tell when a digest is asked about again; `until`: when a registry's limit ends.
+
+    Not later than without a limit: another registry may have the digest too, and is asked next.
+    """
+    again = described_at + timedelta(seconds=describe_again_s(rules))
+    return again if until is None else min(max(until, described_at), again)
 
 
 def spread_after_block(rules: FreshnessRules) -> timedelta:

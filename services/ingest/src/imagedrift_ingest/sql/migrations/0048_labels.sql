@@ -1,5 +1,5 @@
 -- The facts that labels tell are part of an image's identity: no host decides what others see
--- depends: 0044_faster_first
+-- depends: 0046_registry_hosts
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '10min';

@@ -179,16 +179,9 @@ ORDER BY outdated_hosts DESC, reference
 LIMIT $1::integer
 
 -- name: budget_figures
--- Budgets that registries told, those with most references first: hosts can make up registries.
-SELECT b.registry, b.credential, b.rate_limit, greatest(b.rate_remaining, 0) AS rate_remaining
-FROM ops.registries AS b
-LEFT JOIN (
-  SELECT r.registry, count(*) AS found
-  FROM fleet.answers AS a
-  JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
-  WHERE a.hosts > 0
-  GROUP BY r.registry
-) AS n ON n.registry = b.registry
-WHERE b.rate_limit > 0 AND b.rate_remaining IS NOT NULL
-ORDER BY n.found DESC NULLS LAST, b.registry, b.credential
+-- Budgets that registries told, those of most hosts first: a host can make up registries and references.
+SELECT registry, credential, rate_limit, greatest(rate_remaining, 0) AS rate_remaining
+FROM ops.registries
+WHERE rate_limit > 0 AND rate_remaining IS NOT NULL
+ORDER BY hosts DESC, registry, credential
 LIMIT $1::integer
