@@ -137,7 +137,7 @@ WITH held AS MATERIALIZED (
   WHERE d.new
 ), moved AS MATERIALIZED (
   SELECT
-    d.host_id, c.ref_id, d.comparison_id, d.gone, c.platform,
+    d.host_id, c.ref_id, d.comparison_id, d.gone, c.platform, c.image_id, c.repo_digests,
     row_number() OVER (PARTITION BY d.host_id, c.ref_id, c.platform, d.gone ORDER BY d.comparison_id) AS nth,
     count(*) FILTER (WHERE d.gone) OVER (PARTITION BY d.host_id, c.ref_id, c.platform) AS went,
     count(*) FILTER (WHERE NOT d.gone) OVER (PARTITION BY d.host_id, c.ref_id, c.platform) AS came
@@ -146,7 +146,7 @@ WITH held AS MATERIALIZED (
   WHERE d.gone OR d.new
 ), paired AS MATERIALIZED (
   -- One that went and one that came are a change: of the same platform first, and each once.
-  SELECT host_id, ref_id, comparison_id, gone, row_number() OVER (
+  SELECT host_id, ref_id, comparison_id, gone, platform, image_id, repo_digests, row_number() OVER (
     PARTITION BY host_id, ref_id, gone ORDER BY nth <= least(went, came) DESC, platform, nth
   ) AS pair
   FROM moved
@@ -165,9 +165,11 @@ WITH held AS MATERIALIZED (
 )
 INSERT INTO fleet.host_changes (occurred_at, host_id, ref_id, old_comparison_id, new_comparison_id)
 SELECT w.since, host_id, ref_id, b.comparison_id, a.comparison_id
-FROM (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE gone) AS b
-FULL JOIN (SELECT host_id, ref_id, pair, comparison_id FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
+FROM (SELECT * FROM paired WHERE gone) AS b
+FULL JOIN (SELECT * FROM paired WHERE NOT gone) AS a USING (host_id, ref_id, pair)
 JOIN noting AS w USING (host_id)
+-- The same image, of which an agent tells more than the one before it did, is no change.
+WHERE (b.image_id, b.repo_digests, b.platform) IS DISTINCT FROM (a.image_id, a.repo_digests, a.platform)
 
 -- name: alive
 -- Note that hosts live. Nothing is read before it is written, so no lock is taken first; in id order
