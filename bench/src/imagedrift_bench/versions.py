@@ -106,12 +106,7 @@ async def _measure(
         kept = max(await _bytes_of_lists(nats, registry, repositories))
         lists = await nats.last_seq(f"KV_{subjects.BUCKET_TAGS}")
         totals = registry.totals()
-    failed = [f"{len(wrong)} of {len(pins)} rows are wrong"] if wrong else []
-    failed += wrong[:SHOWN_WRONG]
-    failed += [f"a list of {kept} bytes is kept"] if kept > MOST_KEPT else []
-    failed += [f"{truncated} lists were truncated"] if truncated else []
-    failed += [f"{lists} lists were made of {repositories}"] if lists != repositories else []
-    return {
+    figures: dict[str, float | int] = {
         "list_requests": lists,
         "list_pages": totals.kinds.get("tags", 0),
         "head_requests": totals.head_requests,
@@ -122,7 +117,23 @@ async def _measure(
         "references": len(pins),
         "truncated": truncated,
         "wrong": len(wrong),
-    }, failed
+    }
+    return figures, [*_complaints(figures, wrong, repositories)]
+
+
+def _complaints(
+    figures: dict[str, float | int], wrong: Sequence[str], repositories: int
+) -> Iterator[str]:
+    """Tell what is not as it must be."""
+    if wrong:
+        yield f"{len(wrong)} of {figures['references']} rows are wrong"
+    yield from wrong[:SHOWN_WRONG]
+    if (kept := figures["bytes_kept_per_repository_max"]) > MOST_KEPT:
+        yield f"a list of {kept} bytes is kept"
+    if truncated := figures["truncated"]:
+        yield f"{truncated} lists were truncated"
+    if (lists := figures["list_requests"]) != repositories:
+        yield f"{lists} lists were made of {repositories}"
 
 
 class PinnedFleet(Fleet[int]):

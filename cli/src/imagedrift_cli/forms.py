@@ -2,6 +2,9 @@
 
 Every form but the table of a terminal has every row whole. JSON, YAML and lines of JSON are exact;
 what a terminal would act on is escaped in them. CSV and TSV have a header, also without rows.
+
+A whole number that not every reader of JSON has exactly is a text in JSON, YAML and lines of JSON:
+JavaScript and jq round the keys of decisions and plans (RFC 8259, section 6).
 """
 
 import csv
@@ -19,6 +22,10 @@ from imagedrift_cli.display import Display
 Form = Literal["table", "wide", "json", "csv", "tsv", "ndjson", "yaml", "sql", "records"]
 """`records` is the form of a single row on a terminal; no option asks for it."""
 FORMS: Final[tuple[Form, ...]] = ("table", "wide", "json", "csv", "tsv", "ndjson", "yaml", "sql")
+
+
+EXACT: Final = range(-(2**53) + 1, 2**53)
+"""The whole numbers that each reader of JSON has exactly."""
 
 
 class Writer:
@@ -51,9 +58,10 @@ class Writer:
             case "json":
                 return ("," if has_rows else "[") + _elements(rows) if rows else ""
             case "ndjson":
-                return "".join(f"{_safe(msgspec.json.encode(row).decode())}\n" for row in rows)
+                lines = (msgspec.json.encode(row).decode() for row in _exact(rows))
+                return "".join(f"{_safe(line)}\n" for line in lines)
             case "yaml":
-                return as_yaml(rows) if rows else ""
+                return as_yaml(_exact(rows)) if rows else ""
             case "csv" | "tsv":
                 delimiter = "\t" if self._form == "tsv" else ","
                 return as_csv(rows, self._columns, delimiter, header=header)
@@ -89,8 +97,20 @@ def render(
 
 def _elements(rows: Sequence[Row]) -> str:
     """Write rows as elements of a JSON array, without its brackets."""
-    array = msgspec.json.format(msgspec.json.encode(list(rows)), indent=2).decode()
+    array = msgspec.json.format(msgspec.json.encode(_exact(rows)), indent=2).decode()
     return _safe(array[1:-2])
+
+
+def _exact(rows: Sequence[Row]) -> list[Row]:
+    """Write the whole numbers of rows as texts that some readers of JSON would round."""
+    return [
+        {name: str(value) if _is_rounded(value) else value for name, value in row.items()}
+        for row in rows
+    ]
+
+
+def _is_rounded(value: object) -> bool:
+    return type(value) is int and value not in EXACT
 
 
 def as_yaml(value: object) -> str:

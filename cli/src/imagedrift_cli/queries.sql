@@ -108,7 +108,7 @@ ORDER BY site, host;
 -- name: registries
 SELECT * FROM ops.registries
 {where}
-ORDER BY registry, credential;
+ORDER BY hosts > 1 DESC, registry, credential;
 
 -- name: errors
 SELECT * FROM ops.lookup_errors
@@ -220,7 +220,7 @@ SELECT DISTINCT registry AS name FROM ops.images;
 
 -- name: budgets
 SELECT * FROM ops.registries
-ORDER BY (blocked_until > now()) DESC NULLS LAST, rate_remaining NULLS LAST, registry, credential;
+ORDER BY (hosts > 1) DESC, (blocked_until > now()) DESC NULLS LAST, rate_remaining NULLS LAST, registry, credential;
 
 -- name: asked
 SELECT i.reference, i.registry, b.blocked_until

@@ -7,15 +7,20 @@ as events tell what hosts and registries said: JSON does so by itself.
 
 structlog is imported here alone, without what it loads where that is installed and we do not use:
 rich, for tracebacks, is 4 MB in an agent that has 40; greenlet is for programs that switch by it.
+
+No loop fills a disk: a line that comes too often (`log_pace`) is counted and not written. The next
+line of its event tells the count, as `unwritten`.
 """
 
 import io
 import logging
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TextIO
 
 from imagedrift_runtime.import_guard import hide_module
+from imagedrift_runtime.log_pace import TROUBLE, WORK, LogPace
 
 with hide_module("rich"), hide_module("greenlet"):
     import structlog
@@ -30,11 +35,18 @@ get_logger = structlog.get_logger
 """Get the logger of a module: `log = get_logger()`."""
 
 
-def configure(service: str, form: Format = "auto", *, least: int = logging.INFO) -> None:
+def configure(
+    service: str,
+    form: Format = "auto",
+    *,
+    least: int = logging.INFO,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
     """Set up logging for the process: console on a terminal, JSON lines elsewhere.
 
     `least` is the level of the least event that is written.
     """
+    pace = LogPace(monotonic)
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -53,13 +65,13 @@ def configure(service: str, form: Format = "auto", *, least: int = logging.INFO)
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[_Paced(pace), *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)
-    _libraries(shared, last, max(least, logging.WARNING))
+    _libraries(pace, shared, last, max(least, logging.WARNING))
 
 
 def log_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -77,6 +89,28 @@ def escape_texts(_logger: Any, _method: str, event: structlog.typing.EventDict) 
     return {
         key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()
     }
+
+
+class _Paced:
+    """Leaves out lines that come too often: a processor of structlog, a filter of `logging`."""
+
+    def __init__(self, pace: LogPace) -> None:
+        self._pace = pace
+
+    def __call__(
+        self, _logger: Any, level: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        allowance = WORK if level in ("debug", "info") else TROUBLE
+        unwritten = self._pace.take(event["event"], allowance)
+        if unwritten is None:
+            raise structlog.DropEvent
+        return {**event, "unwritten": unwritten} if unwritten else event
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        unwritten = self._pace.take(f"library {record.name}", TROUBLE)
+        if unwritten:
+            record.unwritten = unwritten
+        return unwritten is not None
 
 
 def _escaped(text: str) -> str:
@@ -102,6 +136,7 @@ def _redacted(key: object, value: Any) -> Any:
 
 
 def _libraries(
+    pace: LogPace,
     shared: list[structlog.typing.Processor],
     last: list[structlog.typing.Processor],
     least: int,
@@ -110,10 +145,15 @@ def _libraries(
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(allow=["unwritten"]),
+                *shared,
+            ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(_Paced(pace))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least)

@@ -207,6 +207,16 @@ registry_budget = GaugeSet(
 registry_budget_remaining = GaugeSet(
     "registry_budget_remaining_requests", "Of these: left.", "registry", "credential"
 )
+database_live_rows = GaugeSet(
+    "database_live_rows", "Rows of all our tables, as PostgreSQL estimates."
+)
+database_dead_rows = GaugeSet(
+    "database_dead_rows", "Earlier versions of rows that VACUUM has not removed, by estimate."
+)
+database_transaction_age = GaugeSet(
+    "database_transaction_age",
+    "Transactions since the oldest one that VACUUM has not frozen: PostgreSQL stops at 2 billion.",
+)
 
 # --- Resolver -----------------------------------------------------------------------------------
 

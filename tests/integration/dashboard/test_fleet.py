@@ -32,6 +32,32 @@ async def test_the_fleet_page_names_hosts_in_trouble(pages: Browser) -> None:
     assert "/hosts/fra1/job-1" in page.links
 
 
+MADE_UP = """
+WITH names AS (
+  SELECT 'docker.io' AS name
+  UNION ALL
+  SELECT 'a' || n || '.example' FROM generate_series(1, 300) AS n
+)
+INSERT INTO fleet.registry_states (registry, credential, observed_at, blocked_until)
+SELECT name, 'anonymous', now(), now() + interval '1 hour' FROM names
+ON CONFLICT (registry, credential) DO UPDATE SET blocked_until = excluded.blocked_until;
+UPDATE fleet.answers SET hosts = 2
+WHERE ref_id IN (SELECT ref_id FROM fleet.image_refs WHERE registry = 'docker.io');
+"""
+
+
+async def test_registries_that_one_host_made_up_hide_no_other(own_dsn: str) -> None:
+    """A blocked registry of many hosts is shown, however many that one host made up are blocked."""
+    connection = await asyncpg.connect(own_dsn)
+    await connection.execute(MADE_UP)
+    await connection.close()
+    async with browser(own_dsn) as pages:
+        fleet, registries = await pages.get("/"), await pages.get("/registries")
+
+    assert "docker.io anonymous" in fleet.keys
+    assert "docker.io anonymous" in registries.keys
+
+
 async def test_a_fleet_that_is_not_counted_yet_says_what_to_do(own_dsn: str) -> None:
     """Before the first count the page says what has to run."""
     connection = await asyncpg.connect(own_dsn)

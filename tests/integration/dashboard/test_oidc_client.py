@@ -1,6 +1,8 @@
 """The client of a provider, where the provider is away, slow or endless."""
 
 import asyncio
+import gzip
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -76,6 +78,20 @@ async def test_an_answer_that_is_none_is_refused(answer: bytes, told: str) -> No
 
     assert fault.status == 502
     assert told in fault.wrong
+
+
+async def test_a_compressed_answer_is_refused_before_it_takes_memory() -> None:
+    """A provider's answer that would grow to many megabytes is not decompressed."""
+    bomb = gzip.compress(bytes(50_000_000))
+    head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    async with server(lambda writer: writer.write(head + bomb)) as url:
+        tracemalloc.start()
+        fault = await refused(url)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert "compresses" in fault.wrong
+    assert most < 5_000_000
 
 
 async def test_a_certificate_that_nobody_signed_is_refused(tmp_path: Path) -> None:

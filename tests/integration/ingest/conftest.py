@@ -12,6 +12,7 @@ from imagedrift_sandbox.nats import NatsServer
 from imagedrift_sandbox.postgres import PostgresServer
 from support.ingest import NGINX, REDIS, Fleet, Operator, answer, fleet, image, ingest
 from support.logins import ours, run
+from support.plans import filled as filled_database
 from support.postgres import NEWEST, OLDEST, VERSIONS, fresh_database, migrated, shared_server
 
 SERVERS = {NEWEST: "postgres_server", OLDEST: "postgres_server_15"}
@@ -34,6 +35,14 @@ def database_dsn(server: PostgresServer) -> Iterator[str]:
 def dsn(server: PostgresServer) -> Iterator[str]:
     """A migrated database of the test's own."""
     yield from fresh_database(server, migrated(server))
+
+
+@pytest.fixture(scope="module")
+def fleet_dsn(server: PostgresServer) -> Iterator[str]:
+    """A database with a fleet large enough for indexes to pay."""
+    for dsn in fresh_database(server, migrated(server)):
+        asyncio.run(filled_database(dsn))
+        yield dsn
 
 
 @pytest.fixture

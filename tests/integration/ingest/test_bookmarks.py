@@ -34,13 +34,17 @@ class Reader:
         self.pool = pool
         self.read_again = 0
         self.nats_away = False
-        self._place = epoch, acknowledged
+        self.place = epoch, acknowledged
         self.database = database_of(pool)
         self.bookmarks = Bookmarks(self.database, STREAM, self)
 
+    async def epoch(self) -> int:
+        """When the stream was made."""
+        return self.place[0]
+
     async def acknowledged(self) -> tuple[int, int]:
-        """How far the stream was acknowledged when the process started."""
-        return self._place
+        """How far the stream is acknowledged."""
+        return self.place
 
     async def reread_all(self) -> None:
         """Count how often all is read again."""
@@ -163,6 +167,19 @@ async def test_a_process_that_starts_compares_what_is_acknowledged(
     assert working.read_again == again
 
 
+@pytest.mark.parametrize(("acknowledged", "again"), [(0, 0), (7, 1)])
+@pytest.mark.parametrize("by_batch", [True, False])
+async def test_a_stream_made_anew_at_work_is_compared_once(
+    reader: Reader, acknowledged: int, again: int, *, by_batch: bool
+) -> None:
+    """A stream restored from a backup has acknowledged what a restored database may lack."""
+    assert await reader.stores(7)
+    reader.place = 2, acknowledged
+    for _ in range(2):
+        await (reader.stores_in(2, 8) if by_batch else reader.bookmarks.look())
+    assert reader.read_again == again
+
+
 @pytest.mark.parametrize("stored_first", [True, False])
 async def test_messages_that_were_all_refused_are_no_sign_at_the_next_start(
     reader: Reader, *, stored_first: bool
@@ -187,6 +204,7 @@ async def test_what_was_refused_of_a_stream_that_is_no_more_is_not_noted_of_the_
     """A refusal in a deleted stream is not noted for the next one."""
     assert await reader.stores(7)
     reader.bookmarks.note_refused(900)
+    reader.place = 2, 0
     await reader.stores_in(2, 1)
     await reader.bookmarks.look()
 

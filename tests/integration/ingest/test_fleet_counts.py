@@ -114,6 +114,30 @@ async def test_what_is_gone_or_current_again_is_left_out_at_once(
     assert await operator.ask("SELECT FROM ops.longest_outdated") == []
 
 
+async def test_rows_that_a_long_transaction_keeps_from_vacuum_are_told(
+    tables: FleetCountTables, owner: asyncpg.Connection, dsn: str
+) -> None:
+    """Earlier versions that a reader's snapshot may see are counted until it ends."""
+    await tables.count_due()
+    await tables.count_hosts_and_images()
+    reader = await asyncpg.connect(dsn)
+    try:
+        async with reader.transaction(isolation="repeatable_read"):
+            await reader.fetchval("SELECT count(*) FROM fleet.hosts")
+            for _ in range(50):
+                await owner.execute("UPDATE fleet.hosts SET hostname = hostname")
+            await owner.execute("VACUUM fleet.hosts")
+            held = (await tables.figures()).database
+    finally:
+        await reader.close()
+    await owner.execute("VACUUM fleet.hosts")
+    after = (await tables.figures()).database
+
+    assert held.dead_rows - after.dead_rows >= 100
+    assert after.live_rows > 0
+    assert after.transaction_age > 0
+
+
 @pytest.mark.usefixtures("filled")
 async def test_ingest_counts_again_what_a_rebuild_forgets(
     tables: FleetCountTables, dsn: str, operator: Operator
@@ -243,3 +267,37 @@ async def test_the_figures_of_metrics_are_those_of_the_views(
     assert {name: (each.part, each.whole) for name, each in figures.budgets.items()} == {
         ("docker.io", "anonymous"): (37, 100)
     }
+
+
+MADE_UP = """
+WITH names AS (
+  SELECT 'docker.io' AS name
+  UNION ALL
+  SELECT 'a' || n || '.example' FROM generate_series(1, 200) AS n
+), states AS (
+  INSERT INTO fleet.registry_states (registry, credential, observed_at, rate_limit, rate_remaining)
+  SELECT name, 'anonymous', now(), 100, 37 FROM names
+), refs AS (
+  INSERT INTO fleet.image_refs (reference, registry, repository, tag, policy)
+  SELECT name || '/x:' || n, name, 'x', n::text, 'ask'
+  FROM names, generate_series(1, 20) AS n
+  WHERE name <> 'docker.io'
+  RETURNING ref_id
+)
+INSERT INTO fleet.answers (ref_id, hosts, weight) SELECT ref_id, 1, 1 FROM refs;
+UPDATE fleet.answers SET hosts = 2
+WHERE ref_id IN (SELECT ref_id FROM fleet.image_refs WHERE registry = 'docker.io');
+"""
+
+
+async def test_registries_that_one_host_made_up_take_no_place_in_metrics(
+    tables: FleetCountTables, operator: Operator, owner: asyncpg.Connection
+) -> None:
+    """The budget of a registry that several hosts use is in the metrics, whatever one makes up."""
+    await owner.execute(MADE_UP)
+    await tables.count_due()
+    await tables.count_as_exporter()
+    figures = await tables.figures()
+    assert ("docker.io", "anonymous") in figures.budgets
+    [kept] = await operator.ask("SELECT hosts FROM ops.registries WHERE registry = 'docker.io'")
+    assert kept["hosts"] == 2

@@ -1,10 +1,12 @@
 """Ingest and the database compute the same values."""
 
+import json
 import re
 
 import asyncpg
 import pytest
 
+from imagedrift_ingest.core import versions
 from imagedrift_ingest.core.identities import ImageKey
 from imagedrift_schemas.digest import PATTERN
 from support.ingest import NGINX, digest
@@ -17,6 +19,8 @@ KEYS = [
     ImageKey(NGINX, digest("id"), (digest("a"),), "linux/amd64", digest("m"), by_digest=True),
     ImageKey(NGINX, SHA512, (digest("a"), digest("b"), SHA512), "linux/arm/v7", digest("m")),
     ImageKey(NGINX, digest("id"), (digest("a"),), "Ünïx|true|false/amd64"),
+    ImageKey(NGINX, digest("id"), (), "linux/amd64", labels=("1.27", "", "a|b", "", "")),
+    ImageKey(NGINX, digest("id"), (), "linux/amd64", labels=("", "", "", "r.io/a", digest("b"))),
 ]
 
 TEXTS = [
@@ -43,13 +47,14 @@ async def test_an_image_has_one_identity(dsn: str, key: ImageKey) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         identity = await connection.fetchval(
-            "SELECT fleet.identity_of($1, $2, $3, $4, $5, $6)",
+            "SELECT fleet.identity_of($1, $2, $3, $4, $5, $6, $7)",
             key.image_id,
             list(key.repo_digests),
             key.platform,
             key.manifest_digest or None,
             key.digest_lost,
             key.by_digest,
+            json.dumps(versions.named(key.labels)) if key.labels else None,
         )
     finally:
         await connection.close()

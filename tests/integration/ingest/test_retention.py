@@ -6,7 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from imagedrift_ingest.adapters.postgres import connection
+from imagedrift_ingest.adapters.postgres import connection, maintenance
 from imagedrift_ingest.core.retention import ROWS_AT_ONCE, Retention
 from imagedrift_ingest.usecases.maintain import StepsFailed
 from imagedrift_sandbox.nats import NatsServer
@@ -126,12 +126,46 @@ async def test_maintenance_goes_on_until_nothing_is_left(
     """One run of maintenance removes all rows past their retention."""
     many = 2 * ROWS_AT_ONCE + 7
     await pool.execute(OLD_ROWS[table], NOW, many)
-    maintenance = maintain_on(database_of(pool))
-    await maintenance.tidy(NOW + timedelta(days=20))
+    work = maintain_on(database_of(pool))
+    await work.tidy(NOW + timedelta(days=20))
     most = f"SELECT count(*) FROM fleet.{table}"
     assert await pool.fetchval(most) == (0 if table in SOON else many)
-    await maintenance.tidy(NOW + YEARS)
+    await work.tidy(NOW + YEARS)
     assert await pool.fetchval(most) == 0
+
+
+@pytest.mark.parametrize(("portion", "written"), [(1, 2000), (3, 2), (7, 2000), (100, 4)])
+async def test_a_table_that_is_read_in_portions_is_read_to_its_end(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    monkeypatch: pytest.MonkeyPatch,
+    portion: int,
+    written: int,
+) -> None:
+    """Unused images and references are found wherever they are, in every run."""
+    monkeypatch.setattr(maintenance, "LOOKED_AT_AT_ONCE", portion)
+    monkeypatch.setattr(maintenance, "ROWS_AT_ONCE", written)
+    await pool.execute(OLD_ROWS["image_refs"], NOW, 23)
+    inserted = await pool.execute(IMAGES_OF_SOME)
+    images = int(inserted.split()[-1])
+    work = maintain_on(database_of(pool))
+
+    first, then = await work.tidy(NOW), await work.tidy(NOW + YEARS)
+
+    assert (first["images_marked"], first["references_dropped"]) == (images, 0)
+    assert (then["images_dropped"], then["references_dropped"]) == (images, 23)
+
+
+IMAGES_OF_SOME = """
+    INSERT INTO fleet.comparisons (
+      ref_id, image_id, repo_digests, platform, verdict, reason, verdict_since
+    )
+    SELECT
+      ref_id, 'sha256:' || lpad(ref_id::text, 64, '0'), '{}', 'linux/amd64', 'local',
+      'no_repo_digest', now()
+    FROM fleet.image_refs
+    WHERE ref_id % 2 = 0
+"""
+"""An image of every second reference, which no host has."""
 
 
 async def test_a_step_that_fails_stops_no_other(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -89,6 +89,9 @@ async def test_a_reader_can_neither_fill_the_disk_nor_hold_up_writers(schema: st
             )
         ]
         assert shown == ["1min", "5s", "7s", "on", "ops"]
+        version = await reader.fetchval("SELECT current_setting('server_version_num')::integer")
+        if version >= 170000:
+            assert await reader.fetchval("SHOW transaction_timeout") == "10min"
         await reader.execute("SET default_transaction_read_only = off")
         for refused in (
             "CREATE TEMP TABLE mine AS SELECT 1",

@@ -1,47 +1,65 @@
-"""Facts that labels tell of an image that was stored without."""
+"""Facts that labels tell of an image: each host's own, stored once where hosts tell the same."""
+
+from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
 
-from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
-from imagedrift_ingest.core.identities import IdentityCache
-from imagedrift_ingest.core.images import HostImage
 from imagedrift_schemas.v1 import LocalImage
-from support.ingest import image
-from support.planning import planning
+from support.ingest import digest, image
+from support.planning import Planned, planning
 
-KEYS = """\
-SELECT reference, comparison_id
-FROM fleet.comparisons JOIN fleet.image_refs USING (ref_id)"""
-
-
-def host_image(local: LocalImage) -> HostImage:
-    """A local image as a host's row."""
-    return HostImage(IdentityCache().reading().of(0, local), False, local)
+SHOWN = "SELECT host, local_version, base_name FROM ops.comparisons ORDER BY host"
+EVIL = {"base_name": "evil.io/x:1", "base_digest": digest("evil")}
+BASE = {"base_name": "r.io/base:1", "base_digest": digest("base")}
 
 
-async def test_the_labels_of_one_host_are_stored_for_the_image(dsn: str) -> None:
-    """Only images that lack them are written, and only where labels tell something."""
-    told, silent = replace(image("r.io/a:1"), version="1.27.3"), image("r.io/b:1")
-    async with planning(dsn, 100) as planned:
-        await planned.has("web-1", image("r.io/a:1"), silent)
-        rows = await planned.database.fetch(KEYS)
-        ids = {row["reference"]: row["comparison_id"] for row in rows}
-        images = [host_image(told), host_image(silent)]
-        lacking = {each.key: ids[each.key.reference] for each in images}
-
-        stored = await add_versions(planned.database, lacking, [images])
-        again = await add_versions(planned.database, {}, [images])
-
-        shown = await planned.database.fetch(
-            "SELECT reference, local_version FROM ops.comparisons ORDER BY reference"
-        )
-    assert stored == {images[0].key}
-    assert again == set()
-    assert [tuple(row) for row in shown] == [("r.io/a:1", "1.27.3"), ("r.io/b:1", None)]
+@pytest.fixture
+async def planned(dsn: str) -> AsyncIterator[Planned]:
+    """A planner that lets some questions of a registry be out at a time."""
+    async with planning(dsn, outstanding=100) as made:
+        yield made
 
 
-@pytest.mark.parametrize(("facts", "text"), [({}, None), ({"version": "1"}, '{"version":"1"}')])
-def test_no_facts_are_written_as_nothing(facts: dict[str, str], text: str | None) -> None:
-    """Most images tell none."""
-    assert as_json(facts) == text
+def labelled(**labels: str) -> LocalImage:
+    """An image with facts of its labels."""
+    return replace(image(), **labels)
+
+
+async def shown(planned: Planned) -> list[tuple[str, str | None, str | None]]:
+    """The version and the base of each host's image."""
+    return [tuple(row) for row in await planned.database.fetch(SHOWN)]
+
+
+async def test_a_host_decides_for_no_other_what_the_labels_of_an_image_tell(
+    planned: Planned,
+) -> None:
+    """Of one image each host is shown with what it told itself, whoever reported it first."""
+    await planned.has("bad", labelled(version="99", **EVIL))
+    await planned.has("good", labelled(version="1.27", **BASE))
+    await planned.has("plain", image())
+    assert await shown(planned) == [
+        ("bad", "99", "evil.io/x:1"),
+        ("good", "1.27", "r.io/base:1"),
+        ("plain", None, None),
+    ]
+
+
+async def test_the_labels_of_an_image_are_stored_once_for_all_hosts_that_tell_the_same(
+    planned: Planned,
+) -> None:
+    """Honest hosts have one row between them."""
+    for host in ("web-1", "web-2", "web-3"):
+        await planned.has(host, labelled(version="1.27", **BASE))
+    rows = await planned.database.fetch("SELECT facts ->> 'version' FROM fleet.comparisons")
+    assert [tuple(row) for row in rows] == [("1.27",)]
+    own = await planned.database.fetch("SELECT own FROM fleet.host_images WHERE own IS NOT NULL")
+    assert own == []
+
+
+async def test_labels_that_a_host_tells_later_are_shown_for_it_alone(planned: Planned) -> None:
+    """An agent that was replaced by one that reads labels changes nothing for other hosts."""
+    await planned.has("web-1", image())
+    await planned.has("web-2", image())
+    await planned.has("web-1", labelled(version="1.27"))
+    assert await shown(planned) == [("web-1", "1.27", None), ("web-2", None, None)]

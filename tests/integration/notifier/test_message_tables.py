@@ -222,3 +222,82 @@ async def test_nothing_is_claimed_by_a_state_that_was_read_before_a_restore_was_
         state = (await tables.enter(["ops"]))["ops"]
         assert (state.is_begun, state.is_restored) == (False, True)
         assert await tables.claim("ops", state.since, claims) == 2
+
+
+AHEAD = "now() + interval '30 days'"
+"""What the database's clock wrote while it was ahead."""
+
+
+async def test_what_was_put_off_by_a_clock_ahead_is_tried_when_the_clock_is_right_again(
+    dsn: str,
+) -> None:
+    """A message that waits for longer than any pause is tried at once, and once more after that."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables, 2)
+        await execute(dsn, f"UPDATE notify.messages SET try_at = {AHEAD}")
+
+        assert [*await tables.routes_with_messages()] == ["ops"]
+        one = await tables.begin_sending("ops")
+        assert one is not None
+        hour = timedelta(hours=1)
+        await tables.end_sending(one, NextStep(state="waiting", error="no", pause=hour))
+
+        assert await tables.routes_with_messages() == {}
+
+
+async def test_what_was_taken_by_a_clock_ahead_is_given_back_when_the_clock_is_right_again(
+    dsn: str,
+) -> None:
+    """A lease that ends later than any can end holds no message; one that can end so does."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables, 2)
+        for _ in range(2):
+            await tables.begin_sending("ops")
+        one = "(SELECT min(message_id) FROM notify.messages)"
+        await execute(
+            dsn, f"UPDATE notify.messages SET leased_until = {AHEAD} WHERE message_id = {one}"
+        )
+
+        assert [state for _, _, state in await tables.resolve_dead()] == ["waiting"]
+
+
+async def test_what_a_clock_ahead_claimed_counts_neither_for_the_day_nor_for_the_hour(
+    dsn: str,
+) -> None:
+    """A tag and a registry that were told while the clock was ahead are told when it is right."""
+    moved = [Claim(Topic("outdated", "docker.io/a/moving:1", f"sha256:{n}"), now()) for n in (1, 2)]
+    failing = [Claim(Topic("error", "quay.io", "unreachable"), None)]
+    many = f"""
+    INSERT INTO notify.claims (route, kind, reference, target, claimed_at, send_at)
+    SELECT 'ops', 'outdated', 'docker.io/a/moving:1', n::text, {AHEAD}, {AHEAD}
+    FROM generate_series(1, 10) AS n
+    """
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        since = (await tables.enter(["ops"]))["ops"].since
+        await execute(dsn, many)
+        await tables.claim("ops", since, [*moved, *failing])
+        await execute(dsn, f"UPDATE notify.claims SET claimed_at = {AHEAD} WHERE kind = 'error'")
+
+        await tables.release_errors(["ops"], [])
+
+        assert [each.target for each in await tables.topics("ops")] == ["sha256:1", "sha256:2"]
+        assert await tables.claim("ops", since, failing) == 1
+
+
+async def test_a_route_that_a_clock_ahead_saw_removed_is_removed_when_the_clock_is_right_again(
+    dsn: str,
+) -> None:
+    """A route is removed an hour after a right clock missed it, whatever a clock ahead noted."""
+    async with open_database(dsn) as database:
+        tables = MessageTables(database)
+        await written(tables)
+        await tables.enter([])
+        await execute(dsn, f"UPDATE notify.routes SET removed_at = {AHEAD}")
+
+        await tables.enter([])
+
+        late = "SELECT FROM ops.routes WHERE removed_at > now()"
+        assert await Operator(dsn).ask(late) == []

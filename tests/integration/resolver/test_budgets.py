@@ -103,6 +103,48 @@ async def test_a_429_of_where_a_registry_sends_us_stops_everybody_too(
         assert state.blocked_until > now()
 
 
+@pytest.mark.parametrize("leads_by", ["head", "get"])
+async def test_who_leads_to_another_registry_spends_no_more_than_half_of_its_limit(
+    fresh_nats: NatsServer, tmp_path: Path, leads_by: str
+) -> None:
+    """Redirects of one registry to another leave half of that one's limit, and pass no block."""
+    async with SandboxRegistry().serving() as front, SandboxRegistry().serving() as behind:
+        push(behind, 40)
+        references = push(front, 40)
+        if leads_by == "get":
+            front.misbehave(Fault(kinds=(RouteKind.MANIFEST_HEAD,), status=405))
+        front.misbehave(Fault(kinds=BOTH, redirect=behind.url))
+        behind.limit(Budget(limit=20, window_s=600, kinds=BOTH, dialect=Dialect.X_RATELIMIT))
+        toml = trusting(front.host, behind.host)
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            answers = await ask_all(client, references)
+            own = await client.ask(behind.reference("app0", "latest"))
+            limited = [a.outcome for a in answers if isinstance(a.outcome, Limited)]
+        assert isinstance(own.outcome, Found)
+        assert behind.totals().total <= 12
+        assert len(limited) >= 28
+        assert all(behind.host in outcome.reason or "half" in outcome.reason for outcome in limited)
+
+
+async def test_a_429_that_another_led_to_stops_everybody_for_that_registry(
+    fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    """A redirect's 429 is learnt for the registry that said it."""
+    async with SandboxRegistry().serving() as front, SandboxRegistry().serving() as behind:
+        references = push(front, 1)
+        push(behind, 2)
+        front.misbehave(Fault(kinds=BOTH, redirect=behind.url))
+        behind.limit(
+            Budget(limit=0, window_s=300, kinds=BOTH, dialect=Dialect.NONE, wait=Wait.SECONDS)
+        )
+        toml = trusting(front.host, behind.host)
+        async with working(fresh_nats.url, tmp_path, toml) as client:
+            await client.ask(references[0])
+            own = await client.ask(behind.reference("app1", "latest"))
+        assert isinstance(own.outcome, Limited)
+        assert behind.totals().total == 1
+
+
 async def test_a_stop_outlives_the_resolver(fresh_nats: NatsServer, tmp_path: Path) -> None:
     """A block survives a restart of the resolver."""
     async with SandboxRegistry().serving() as registry:

@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from imagedrift_resolver.adapters.http_client import MOST_PIECES
+from imagedrift_resolver.adapters.http_transport import MOST_ORIGINS
 from imagedrift_resolver.adapters.routes import ConnectionRoute
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.url import parse_url
 from support.dialing import http_client
+from support.polling import until
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -154,3 +156,35 @@ async def test_blanks_without_end_hold_up_nobody(saying: bytes) -> None:
         [got] = await send_all(server, "GET")
     assert time.process_time() - began < 2
     assert isinstance(got, NoResponse) or got.cut
+
+
+async def test_origins_by_the_thousand_hold_a_bounded_number_of_connections() -> None:
+    """A connection to an origin that gave way to others is closed, and not left to its server."""
+    opened: set[asyncio.StreamWriter] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.add(writer)
+        while await _head(reader):
+            writer.write(GOOD)
+        opened.discard(writer)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "0.0.0.0", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        http = http_client(lambda *_: ConnectionRoute(ssl.create_default_context()))
+        for number in range(2 * MOST_ORIGINS):
+            url = parse_url(f"http://127.1.{number // 200}.{number % 200 + 1}:{port}/v2/")
+            got = await http.send("GET", url, [("Host", "r.example")], cap=9, trusted=True)
+            assert isinstance(got, Reply)
+
+        async def are_closed() -> bool:
+            return len(opened) <= MOST_ORIGINS
+
+        await until(are_closed, what="the connections beyond the bound are closed")
+        assert len(opened) > 1
+        await http.close()
+        await until(lambda: _is_empty(opened), what="all are closed")
+
+
+async def _is_empty(held: set[asyncio.StreamWriter]) -> bool:
+    return not held

@@ -1,6 +1,7 @@
 """Pulling in batches: one outcome per message, in order, or the batch comes again."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 
 import pytest
@@ -102,6 +103,45 @@ async def test_each_message_has_the_outcome_of_its_place(bus: Bus) -> None:
     await run(own, handler, enough)
 
     assert sorted(seen) == [b"0", b"1", b"1", b"2", b"3", b"3"]
+
+
+async def test_after_a_batch_that_is_all_put_off_the_loop_rests(bus: Bus) -> None:
+    """The loop rests after each batch of which every message is put off."""
+    own = await OwnStream.make(bus)
+    await own.fill(1)
+    enough = asyncio.Event()
+    called_at: list[float] = []
+
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
+        called_at.append(time.monotonic())
+        await own.fill(1)
+        if len(called_at) == 3:
+            enough.set()
+        return [Retry("waits", 60)] * len(messages)
+
+    await run(own, handler, enough, replace(consumer.BATCH, rest_s=0.3))
+
+    assert called_at[2] - called_at[0] >= 0.6
+
+
+async def test_after_a_batch_of_which_one_is_handled_the_loop_goes_on(bus: Bus) -> None:
+    """Messages of others are fetched at once, also where some are put off."""
+    own = await OwnStream.make(bus)
+    await own.fill(2)
+    enough = asyncio.Event()
+    seen: list[Delivery] = []
+
+    async def handler(messages: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
+        seen.extend(messages)
+        if len(seen) == 4:
+            enough.set()
+        elif len(seen) == 2:
+            await own.fill(2)
+        return [Done(), *[Retry("waits", 60)] * (len(messages) - 1)]
+
+    await run(own, handler, enough, replace(consumer.BATCH, rest_s=3600.0))
+
+    assert [each.deliveries for each in seen] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("extra", [-1, 1], ids=["one too few", "one too many"])

@@ -57,6 +57,23 @@ async def test_a_lanes_limit_is_updated_and_its_pause_outlives_that(empty: Bus) 
     assert (await empty.lag(subjects.STREAM_LOOKUP, "lane-hub")).paused
 
 
+async def test_a_consumer_that_somebody_paused_goes_on(empty: Bus) -> None:
+    """Ingest would get nothing until the pause ends, while every program says that it is ready."""
+    from datetime import timedelta
+
+    from imagedrift_runtime.clock import now
+
+    await provision.ensure(empty)
+    await empty.pause(subjects.STREAM_INVENTORY, "ingest", now() + timedelta(days=30))
+
+    steps = await provision.ensure(empty)
+
+    (changed,) = [step for step in steps if step.action != "unchanged"]
+    assert changed.diff == ("paused: True -> False",)
+    assert not (await empty.lag(subjects.STREAM_INVENTORY, "ingest")).paused
+    assert {step.action for step in await provision.ensure(empty)} == {"unchanged"}
+
+
 async def test_an_unsafe_change_is_refused_before_anything_is_applied(empty: Bus) -> None:
     """A server that is wrong in one place is not touched in any other."""
     await jetstream(empty).add_stream(

@@ -6,6 +6,7 @@ import structlog
 
 from imagedrift_runtime.nats.bus import Bus, connect
 from imagedrift_runtime.nats.errors import NoAnswer
+from imagedrift_runtime.nats.subscriptions import MOST_WAITING_BYTES
 from imagedrift_sandbox.nats import NatsServer
 from support.nats_bus import end_read_loop, opened
 from support.polling import until
@@ -46,6 +47,30 @@ async def test_a_listener_that_raises_hears_the_next_message(bus: Bus) -> None:
 
     assert heard == [b"bad", b"good"]
     assert [entry["event"] for entry in logs] == ["message.failed"]
+
+
+async def test_messages_that_wait_for_a_listener_are_bounded_in_bytes(bus: Bus) -> None:
+    """A flood that a listener does not keep up with is dropped, and it hears what comes later."""
+    heard: list[bytes] = []
+    taken, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(subject: str, payload: bytes) -> None:
+        heard.append(payload[:1])
+        taken.set()
+        await go_on.wait()
+
+    await bus.listen("t.flood", slow)
+    await bus.say("t.flood", b"a")
+    await taken.wait()
+    for _ in range(60):
+        await bus.say("t.flood", b"b" * 1_000_000)
+        await bus.flush()
+    go_on.set()
+    await until(lambda: len(heard) > 1, what="it goes on")
+    await bus.say("t.flood", b"c")
+    await until(lambda: heard[-1] == b"c", what="the last one is heard")
+
+    assert 10 < heard.count(b"b") < 1.2 * MOST_WAITING_BYTES // 1_000_000
 
 
 async def test_a_request_after_a_replacement_is_answered(nats_server: NatsServer) -> None:

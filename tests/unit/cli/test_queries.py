@@ -95,6 +95,16 @@ def test_csv_keeps_lists_and_times_readable() -> None:
     ]
 
 
+@pytest.mark.parametrize("form", ["json", "ndjson", "yaml"])
+def test_the_key_of_a_decision_loses_no_digit_in_javascript(form: Form) -> None:
+    """A number that a reader of JSON may round is a text; all others stay numbers."""
+    row = {"decision_id": 3765912162818591121, "least": -(2**53), "hosts": 2**53 - 1, "due": True}
+    written = forms.render([row], form, PIPE, columns=list(row))
+    [found] = [yaml.safe_load(written)] if form == "ndjson" else yaml.safe_load(written)
+    assert found == row | {"decision_id": "3765912162818591121", "least": "-9007199254740992"}
+    assert type(found["due"]) is bool
+
+
 @given(ODD, ODD)
 def test_json_and_yaml_are_exact(text: str, other: str) -> None:
     """JSON and YAML read back as the stored values."""

@@ -54,6 +54,13 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "5m",
         "17m",
     ),
+    "ImagedriftRowsNotVacuumed": ("imagedrift_database_dead_rows", "200x5 200000x60", "5m", "42m"),
+    "ImagedriftTransactionsNotFrozen": (
+        "imagedrift_database_transaction_age",
+        "200000000x5 1500000000x60",
+        "5m",
+        "42m",
+    ),
     "ImagedriftNobodyAsks": (
         'imagedrift_turn_last_done_timestamp_seconds{turn="describe"}',
         "0+60x5 300x60",
@@ -164,6 +171,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "ImagedriftRoutesWrong": ("imagedrift_routes_faults", "0x5 2x60", "5m", "12m"),
 }
 BESIDE: dict[str, tuple[str, str]] = {
+    "ImagedriftRowsNotVacuumed": ("imagedrift_database_live_rows", "5000x100"),
     "ImagedriftWorkFails": ('imagedrift_work_period_seconds{work="plan"}', "0.5x100"),
     "ImagedriftHostsSilent": ('imagedrift_fleet_hosts{state="well"}', "95x100"),
     "ImagedriftHostsDegraded": ('imagedrift_fleet_hosts{state="well"}', "95x100"),

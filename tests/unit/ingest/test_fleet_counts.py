@@ -21,6 +21,8 @@ PERIOD_S = 60.0
         (LastExport(is_ours=True, age_s=900.0), True),
         (LastExport(is_ours=False, age_s=119.9), False),
         (LastExport(is_ours=False, age_s=120.0), True),
+        (LastExport(is_ours=False, age_s=-0.1), False),
+        (LastExport(is_ours=False, age_s=-86_400.0), True),
     ],
 )
 def test_a_process_counts_where_no_other_one_does(last: LastExport | None, counts: bool) -> None:

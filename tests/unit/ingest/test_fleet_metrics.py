@@ -27,6 +27,9 @@ LINES = (
     'imagedrift_registry_budget_requests{credential="anonymous",registry="docker.io"} 100.0',
     'imagedrift_registry_budget_remaining_requests{credential="anonymous",registry="docker.io"}'
     " 37.0",
+    "imagedrift_database_live_rows 700.0",
+    "imagedrift_database_dead_rows 80.0",
+    "imagedrift_database_transaction_age 1234.0",
 )
 
 

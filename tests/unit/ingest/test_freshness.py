@@ -16,11 +16,16 @@ from imagedrift_ingest.core.freshness import (
     describe_again_at,
     due_after_answer,
     due_after_failure,
+    due_after_list,
+    due_after_list_failure,
     due_refused,
     due_unanswered,
+    furthest,
     lapsed_before,
+    list_due_unanswered,
     period_s,
     question_ttl,
+    spread_after_block,
 )
 from support.ingest import NOW
 
@@ -86,7 +91,7 @@ def test_a_digest_that_a_limit_kept_from_being_described_is_asked_when_the_limit
     assert describe_again_at(POLICY, NOW, None) == NOW + periods
     assert describe_again_at(POLICY, NOW, soon) == soon
     assert describe_again_at(POLICY, NOW, past) == NOW
-    assert describe_again_at(POLICY, NOW, never) == NOW + BLOCKED_AT_MOST
+    assert describe_again_at(POLICY, NOW, never) == NOW + periods  # others may have the digest
 
 
 def test_a_candidate_that_no_host_has_is_asked_as_seldom_as_lists() -> None:
@@ -108,3 +113,27 @@ def test_a_question_is_out_until_it_may_be_repeated(policy: FreshnessRules) -> N
     """A question counts as out until it may be repeated."""
     asked = lapsed_before(policy, NOW)
     assert due_unanswered(policy, asked) == NOW
+
+
+@given(policies, spans, st.integers(0, 100), st.none() | spans)
+def test_no_moment_lies_further_ahead_than_is_told(
+    rules: FreshnessRules, still_for: timedelta, failures: int, blocked_for: timedelta | None
+) -> None:
+    """Only a wrong clock writes moments that lie further ahead than the furthest one."""
+    far, until = furthest(rules), None if blocked_for is None else NOW + blocked_for
+    asked = (
+        due_after_answer(rules, "r", NOW, still_for),
+        due_after_failure(rules, NOW, failures, until),
+        due_unanswered(rules, NOW),
+        due_refused(rules, NOW),
+        NOW + timedelta(seconds=candidates_s(rules)),
+        NOW + BLOCKED_AT_MOST + spread_after_block(rules),
+    )
+    listed = (
+        due_after_list(rules, "r", NOW, still_for),
+        due_after_list_failure(rules, NOW, failures, until),
+        list_due_unanswered(rules, NOW),
+    )
+    assert max(asked) <= NOW + far["checks"]
+    assert max(listed) <= NOW + far["lists"]
+    assert describe_again_at(rules, NOW, until) <= NOW + far["descriptions"]

@@ -1,6 +1,7 @@
 """The identities of images: read once, and remembered when they are stored."""
 
 import msgspec
+from msgspec.structs import replace
 
 from imagedrift_ingest.core.identities import ENTRY, IdentityCache, IdentityReader, ImageKey, weight
 from imagedrift_ingest.core.images import images_of
@@ -38,3 +39,25 @@ def test_the_weight_of_an_identity_grows_with_its_texts() -> None:
     )
     assert ENTRY < short < 1200
     assert heavy > 130_000
+
+
+def test_a_label_that_is_too_long_takes_no_memory() -> None:
+    """A host that sends labels of a megabyte fills no cache: they are left out before."""
+    reading = IdentityCache().reading()
+    keys = [
+        reading.of(0, replace(image(), version=str(number) * 10_000, source="git"))
+        for number in range(3)
+    ]
+    assert keys[0] is keys[1] is keys[2]
+    assert keys[0].labels == ("", "", "git", "", "")
+
+
+def test_images_with_different_labels_are_different_images() -> None:
+    """One host's labels of an image are no other's, and the weight of a key grows with them."""
+    reading = IdentityCache().reading()
+    plain, told, other = (
+        reading.of(0, replace(image(), **labels))
+        for labels in ({}, {"version": "1.27"}, {"source": "1.27"})
+    )
+    assert len({plain.identity, told.identity, other.identity}) == 3
+    assert weight(plain) < weight(told)

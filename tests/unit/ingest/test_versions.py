@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from imagedrift_ingest.core import descriptions, versions
 from imagedrift_schemas.v1 import Child, ImageFacts
@@ -14,7 +15,16 @@ AMD = Child(platform="linux/amd64", digest=digest(1), facts=ImageFacts(version="
 
 def test_most_images_tell_no_version() -> None:
     """Nothing is stored for them."""
-    assert versions.of_local(image()) == {}
+    assert versions.of_local(image()) == ()
+    assert versions.named(()) == {}
+
+
+def test_facts_of_labels_have_their_names() -> None:
+    """The facts are kept in one order, and those that are empty are not named."""
+    labels = versions.of_local(replace(image(), version="1.27", base_name="r.io/base"))
+
+    assert labels == ("1.27", "", "", "r.io/base", "")
+    assert versions.named(labels) == {"version": "1.27", "base_name": "r.io/base"}
 
 
 def test_facts_of_a_configuration_are_bounded() -> None:

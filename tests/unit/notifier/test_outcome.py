@@ -36,6 +36,11 @@ def test_what_was_not_taken_is_tried_again_until_it_is_given_up(channel: Channel
     assert late.state == "failed"
 
 
+def test_a_message_is_not_given_up_at_its_first_try_however_old_it_is() -> None:
+    """A clock that jumps ahead, or a notifier that was off, makes a message old at once."""
+    assert next_step(Failed("status 500"), "webhook", 1, GIVE_UP_AFTER * 10).state == "waiting"
+
+
 def test_a_doubtful_message_is_sent_again_only_where_its_receiver_knows_it() -> None:
     """A webhook's receiver knows a message by its id; a chat does not."""
     doubt = Doubtful("no answer")

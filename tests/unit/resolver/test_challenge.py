@@ -93,3 +93,11 @@ def test_what_makes_no_sense_is_passed_over() -> None:
 def test_a_flood_of_challenges_is_bounded() -> None:
     """A header of a megabyte is read in part and quickly."""
     assert len(parse_challenges(['Basic realm="x", ' * 100_000] * 3)) <= 16
+
+
+def test_all_headers_together_are_read_up_to_a_bound() -> None:
+    """Many headers of nonsense cost no more than one does."""
+    asked = 'Bearer realm="https://r.example/token"'
+    assert len(parse_challenges(["<" * 4000, asked])) == 1
+    assert parse_challenges(["<" * 4000, "<" * 4000, "<" * 4000, asked]) == ()
+    assert len(parse_challenges([f"{asked}, Basic", *["a, b"] * 60])) == 16

@@ -1,5 +1,6 @@
 """Descriptions of digests: children by platform, and the configurations asked for."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from imagedrift_resolver.core.manifest import MOST_CHILDREN, OCI_INDEX, OCI_MANI
 from imagedrift_resolver.core.reply import Reply
 from imagedrift_schemas import codec
 from imagedrift_schemas.constraints import MOST_PLATFORMS
+from imagedrift_schemas.digest import digest_of
 from imagedrift_schemas.v1 import (
     Child,
     Denied,
@@ -247,6 +249,36 @@ def test_a_child_that_is_no_image_is_left_out() -> None:
     digest = shelf.index((amd, "linux/amd64"), (chart, "linux/arm64"))
     children, _ = look(shelf, digest, "linux/amd64", image_ids=(OTHER,))
     assert children == (Child(platform="linux/amd64", digest=amd, config_digest=config),)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "is_its_own"),
+    [
+        (406, "application/json", False),
+        (415, "application/json", False),
+        (200, "text/html", False),
+        (200, "text/html", True),
+        (200, OCI_INDEX, True),
+        (200, "application/vnd.docker.distribution.manifest.v1+json", True),
+    ],
+)
+def test_no_registry_makes_a_child_no_image_by_its_word(
+    status: int, kind: str, is_its_own: bool
+) -> None:
+    """A child stays in the description of its digest, whatever a registry says in its place."""
+    shelf = Shelf()
+    config = {"digest": OTHER, "size": 1}
+    body = json.dumps({"schemaVersion": 2, "config": config, "layers": []}).encode()
+    amd = str(digest_of(body))
+    digest = shelf.index((amd, "linux/amd64"))
+    told = Reply(status, {"content-type": (kind,)}, body if is_its_own else b"<html>")
+
+    def server(step: Send) -> Reply:
+        return told if step.url.target.endswith(amd) else shelf(step)
+
+    description, _ = look_whole(server, digest, "linux/amd64", image_ids=(OTHER,))
+    assert [child.digest for child in description.children] == [amd]
+    assert description.failure is not None
 
 
 def test_reading_is_bounded() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from imagedrift_resolver.core.site import Site, host_of, redirect
+from imagedrift_resolver.core.challenge import Challenge
+from imagedrift_resolver.core.site import Site, auth_method_for, host_of, redirect, registry_at
 from imagedrift_resolver.core.url import Url, parse_url
 from imagedrift_schemas.v1 import Invalid, Refused
 
@@ -96,3 +97,26 @@ def test_a_storage_hosts_port_is_not_compared() -> None:
         "[::1]",
         "a",
     ]
+
+
+def test_docker_hubs_api_gives_no_tokens() -> None:
+    """A registry that names Docker Hub's API as its token endpoint would have pulls made there."""
+    realm = "https://registry-1.docker.io/v2/library/nginx/m%61nifests/latest"
+    challenge = Challenge("bearer", {"realm": realm})
+    assert isinstance(auth_method_for(SITE, AT, (challenge,)), Refused)
+
+
+@pytest.mark.parametrize(
+    ("url", "registry"),
+    [
+        ("https://registry-1.docker.io/v2/", "docker.io"),
+        ("https://index.docker.io./v2/", "docker.io"),
+        ("https://auth.docker.io/token", "docker.io"),
+        ("https://gitlab.com/jwt/auth", "registry.gitlab.com"),
+        ("https://r.example/v2/", "r.example"),
+        ("https://r.example:5000/v2/", "r.example:5000"),
+    ],
+)
+def test_a_url_belongs_to_the_registry_that_answers_there(url: str, registry: str) -> None:
+    """Docker Hub has several hosts, and some that give tokens."""
+    assert registry_at(parse_url(url)) == registry

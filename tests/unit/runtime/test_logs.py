@@ -5,8 +5,10 @@ import json
 import logging
 import subprocess
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -25,11 +27,15 @@ def as_before() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
-def written(monkeypatch: pytest.MonkeyPatch, form: logs.Format) -> io.StringIO:
+def written(
+    monkeypatch: pytest.MonkeyPatch,
+    form: logs.Format,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> io.StringIO:
     """Configure logging onto a text."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    logs.configure("imagedrift-test", form)
+    logs.configure("imagedrift-test", form, monotonic=monotonic)
     return stream
 
 
@@ -57,6 +63,51 @@ def test_a_warning_of_a_library_is_an_event(monkeypatch: pytest.MonkeyPatch) -> 
 
     line = json.loads(stream.getvalue())
     assert (line["event"], line["warning"]) == ("library.warned", "password file is no file")
+
+
+def test_a_loop_that_repeats_a_line_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two refusals a second, for an hour, a line a minute is written, and all are counted."""
+    moment = iter(range(7_200))
+    stream = written(monkeypatch, "json", lambda: next(moment) / 2)
+
+    for second in range(7_200):
+        structlog.get_logger().warning("heartbeat.refused", error=f"try {second}")
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert 60 <= len(lines) <= 70
+    assert sum(line.get("unwritten", 0) for line in lines) + len(lines) >= 7_200 - 120
+
+
+def test_an_event_that_is_repeated_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each event has lines of its own, and ordinary work has more of them than trouble."""
+    stream = written(monkeypatch, "json", lambda: 0.0)
+
+    for _ in range(100):
+        structlog.get_logger().warning("heartbeat.refused")
+        structlog.get_logger().info("inventory.published")
+    structlog.get_logger().error("nats.closed")
+
+    events = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert Counter(events) == {
+        "heartbeat.refused": 10,
+        "inventory.published": 60,
+        "nats.closed": 1,
+    }
+
+
+def test_a_library_that_repeats_a_line_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library's line counts by its logger, whatever its text; the next one tells the number."""
+    now = [0.0]
+    stream = written(monkeypatch, "json", lambda: now[0])
+
+    for number in range(100):
+        logging.getLogger("asyncio").error(f"socket {number} failed")
+    now[0] = 60.0
+    logging.getLogger("asyncio").error("socket failed")
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert len(lines) == 11
+    assert lines[-1]["unwritten"] == 90
 
 
 def test_console_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:

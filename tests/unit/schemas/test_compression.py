@@ -1,6 +1,7 @@
 """A large inventory is made smaller; what claims to be one and is none is refused."""
 
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
@@ -58,3 +59,15 @@ def test_who_compresses_can_tell_what_is_refused() -> None:
     assert not is_allowed(bomb, compressed(bomb))
     assert not is_allowed(bytes(MOST_BYTES + 1), bytes(MOST_BYTES))
     assert is_allowed(bytes(MOST_RATIO), b"x")
+
+
+@pytest.mark.parametrize("told", [20_000_000, 100], ids=["honest", "lying"])
+def test_a_bomb_is_refused_before_it_takes_memory(told: int) -> None:
+    """A bomb takes no memory, whatever size it tells of itself."""
+    bomb = compressed(bytes(20_000_000))[:-4] + told.to_bytes(4, "little")
+    tracemalloc.start()
+    with pytest.raises(Malformed, match=r"^gzip: .*more"):
+        decompressed(bomb)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 150_000

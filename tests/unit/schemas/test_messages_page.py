@@ -1,8 +1,10 @@
 """The handwritten part of docs/messages.md is true: others write their programs from it."""
 
 import hashlib
+import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -70,3 +72,21 @@ def test_what_is_written_by_hand_survives_the_export() -> None:
     assert export.MARK in PAGE
     assert export.files(ROOT)[export.REFERENCE].startswith(BY_HAND)
     assert "# Messages" in BY_HAND
+
+
+def test_the_numbers_that_javascript_may_round_are_named() -> None:
+    """No other whole number of a message exceeds what each reader of JSON has exactly."""
+    found = set()
+    for path in (ROOT / "schemas" / "json" / "v1").glob("*.json"):
+        schema = json.loads(path.read_text())
+        for struct in [schema, *schema.get("$defs", {}).values()]:
+            found |= {name for name, of in struct["properties"].items() if _may_be_rounded(of)}
+    [sentence] = re.findall(r"`size`, `seq` and `stream_seq` alone may exceed 2\^53 - 1", BY_HAND)
+    assert found == set(re.findall(r"`(\w+)`", sentence))
+
+
+def _may_be_rounded(schema: dict[str, Any]) -> bool:
+    choices = [schema, *schema.get("anyOf", [])]
+    return any(
+        each.get("type") == "integer" and each.get("maximum", 2**64) >= 2**53 for each in choices
+    )

@@ -1,6 +1,7 @@
 """Text from others is made fit to be stored and shown."""
 
 import json
+import tracemalloc
 import unicodedata
 
 import msgspec
@@ -52,7 +53,29 @@ def test_what_becomes_of_a_text(text: str, clean: str) -> None:
 def test_json_with_single_surrogates_can_be_decoded(message: dict[str, object]) -> None:
     """As other programs write it, whose texts may be no Unicode."""
     written = json.dumps(message).encode()
-    assert isinstance(msgspec.json.decode(mended(written)), dict)
+    read = msgspec.json.decode(mended(written))
+    assert read == json.loads(json.dumps(message, ensure_ascii=False).encode(errors="replace"))
+
+
+@given(
+    st.lists(st.sampled_from([r"\ud83d", r"\uDe00", "\\\\", r"\"", r"\u00e9", "u", "ud8", "d800"]))
+)
+def test_single_surrogates_alone_are_replaced(parts: list[str]) -> None:
+    """Pairs of surrogates and all other escapes stay what they are."""
+    written = f'["{"".join(parts)}"]'.encode()
+    read = json.dumps(json.loads(written), ensure_ascii=False).encode(errors="replace")
+    assert msgspec.json.decode(mended(written)) == json.loads(read)
+
+
+def test_a_message_of_a_million_values_is_mended_in_the_memory_of_its_text() -> None:
+    """Text is mended in a few times its own size, however many values it has."""
+    odd = b'["\xff"' + b',{"a":0}' * 900_000 + b"]"
+    tracemalloc.start()
+    whole = mended(odd)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert whole == odd.replace(b"\xff", "\ufffd".encode())
+    assert most < 6 * len(odd)
 
 
 @given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b"9" * 5000))
@@ -61,8 +84,8 @@ def test_what_is_no_json_stays_what_it_is(payload: bytes) -> None:
     assert isinstance(mended(payload), bytes)
 
 
-def test_a_text_of_many_megabytes_is_not_read_a_second_time() -> None:
-    """A long text stays as it is and so is refused: reading it would hold up all others."""
+def test_a_text_of_many_megabytes_is_not_mended() -> None:
+    """A long text stays as it is and so is refused: mending it would hold up all others."""
     odd = rb'["\ud800"' + b',""' * (MOST_MENDED // 3) + b"]"
     assert mended(odd) is odd
     assert msgspec.json.decode(mended(rb'["\ud800",""]')) == ["?", ""]

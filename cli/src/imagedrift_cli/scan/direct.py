@@ -14,6 +14,7 @@ from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import routes
 from imagedrift_resolver.core.finding import AnyQuestion, CachedAnswer
 from imagedrift_resolver.core.proxy import Proxies
+from imagedrift_resolver.other_hosts import OtherHosts
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
 from imagedrift_runtime.clock import SystemClock
@@ -30,12 +31,13 @@ async def resolver(
     """Make a resolver that asks registries directly, for the length of an `async with`."""
     clock = SystemClock()
     http = HttpClient(routes(known, proxies), system_dialer(look_up, clock))
+    limiters = RegistryLimiters(known, states=_OwnStates(), lanes=_NoLanes(), clock=clock)
     try:
         yield Resolver(
             cache=_NoCache(),
             sites=Sites(known, credentials),
-            registries=OciClient(http, clock),
-            limiters=RegistryLimiters(known, states=_OwnStates(), lanes=_NoLanes(), clock=clock),
+            registries=OciClient(http, OtherHosts(limiters, clock), clock),
+            limiters=limiters,
             clock=clock,
         )
     finally:

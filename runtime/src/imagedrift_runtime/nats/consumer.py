@@ -6,6 +6,8 @@ Rules:
 - The outcome decides (`acknowledge`). An exception, or anything that is no outcome, is a defect:
   logged, and delivered again later. The loop never dies of it. A batch with a defect is handled in
   halves, down to the message that has it: the others do not wait for it.
+- After a batch of which nothing could be handled the loop rests a moment: whoever has to wait may
+  publish on and on, and each message is delivered.
 - A message is kept from its delivery to its outcome, however long that takes (`held_messages`).
 - On `stopping` nothing more is fetched, handlers finish, and their messages are acknowledged.
 """
@@ -21,6 +23,7 @@ from imagedrift_runtime.nats.delivery import Delivery, delivery
 from imagedrift_runtime.nats.fetch import ANY, PullLimits, fetching
 from imagedrift_runtime.nats.held_messages import keeping
 from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
+from imagedrift_runtime.waiting import wait
 
 log = get_logger()
 
@@ -96,6 +99,8 @@ async def handle_batches(
             with held.handling(messages):
                 outcomes = await _guarded_batch(handler, [*map(delivery, messages)], limits)
             await asyncio.gather(*map(acknowledge, messages, outcomes))
+            if all(isinstance(outcome, Retry) for outcome in outcomes):
+                await wait(stopping, limits.rest_s)
 
 
 async def _take(free: asyncio.Semaphore, most: int) -> int:

@@ -52,6 +52,8 @@ class PullLimits(Struct, frozen=True, kw_only=True):
     most_bytes: int = 0
     """The most bytes of a fetch, unless a single message is larger. 0: no bound."""
     defect_again_s: float = 30.0
+    rest_s: float = 0.1
+    """How long nothing is fetched after a batch that is all to be delivered again."""
     lag_every_s: float = EVERY_S
     progress_every_s: float = PROGRESS_EVERY_S
 

@@ -4,6 +4,7 @@ Rules:
 - A change that could lose messages is refused with a diff, before anything at all is applied.
 - A second run finds everything unchanged. Two at once do no harm.
 - Services only ever bind to what `imagedrift streams` has made.
+- A consumer that somebody paused goes on. Those of lanes may rest, while a registry limits us.
 - A cluster that is just forming, or elects a leader, is waited for, within a bound: each call can
   be made again, as creating what is there already with the same configuration does nothing.
 - A server whose acknowledgement subjects nats-py cannot read everywhere is refused at the end.
@@ -18,6 +19,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from imagedrift_runtime.nats.bus import Bus
 from imagedrift_runtime.nats.connection import Connection
@@ -26,6 +28,7 @@ from imagedrift_runtime.nats.fetch import REPLY_TOKENS, UNPINNED
 from imagedrift_runtime.nats.nats_py import nats
 from imagedrift_runtime.nats.remedies import with_remedy
 from imagedrift_runtime.nats.topology import Declared, declare
+from imagedrift_schemas import subjects
 
 Action = Literal["created", "updated", "unchanged"]
 
@@ -43,6 +46,7 @@ UNLIMITED = (None, -1, 0)
 SETTLED_WITHIN_S: Final = 30.0
 """How long a cluster is waited for: servers elect a leader within 4 to 9 s."""
 AGAIN_S: Final = 0.25
+LONG_AGO: Final = "1970-01-01T00:00:01Z"
 NO_PEERS: Final = 10005
 """JetStream's error where too few servers are known yet to keep the replicas."""
 NO_STREAM: Final = 10059
@@ -66,6 +70,8 @@ class ProvisionStep(Struct, frozen=True):
     diff: tuple[str, ...] = ()
     unsafe: tuple[str, ...] = ()
     """Those lines of the diff that could lose messages."""
+    resumes: bool = False
+    """Whether a consumer goes on that was paused."""
 
 
 class Existing(Struct, frozen=True):
@@ -73,6 +79,7 @@ class Existing(Struct, frozen=True):
 
     config: Any
     bytes: int = 0
+    is_paused: bool = False
 
 
 def plan(
@@ -84,6 +91,13 @@ def plan(
     return [
         _step(thing, found.get(thing.name), (held or {}).get(thing.name, 0)) for thing in wanted
     ]
+
+
+def _resumed(thing: Declared, step: ProvisionStep, found: Existing | None) -> ProvisionStep:
+    """Add to a step that its consumer goes on, where somebody paused it."""
+    if not found or not found.is_paused or thing.name.startswith(f"{subjects.STREAM_LOOKUP}/"):
+        return step
+    return replace(step, action="updated", resumes=True, diff=(*step.diff, "paused: True -> False"))
 
 
 async def ensure(
@@ -102,13 +116,19 @@ async def ensure(
         if (one := await _settled(connection, partial(_find, connection, thing)))
     }
     configs = {name: vars(one.config) for name, one in found.items()}
-    steps = plan(wanted, configs, {name: one.bytes for name, one in found.items()})
+    compared = plan(wanted, configs, {name: one.bytes for name, one in found.items()})
+    steps = [
+        _resumed(thing, step, found.get(thing.name))
+        for thing, step in zip(wanted, compared, strict=True)
+    ]
     unsafe = [f"{step.kind} {step.name}: {line}" for step in steps for line in step.unsafe]
     if unsafe:
         raise UnsafeChange("\n".join(unsafe))
     for thing, step in zip(wanted, steps, strict=True):
         if step.action != "unchanged":
             await _settled(connection, partial(_apply, connection, thing, found.get(thing.name)))
+        if step.resumes:
+            await _settled(connection, partial(_resume, connection, thing))
     # One name for every try, so that none leaves a stream behind.
     await _settled(
         connection, partial(check_replies, connection, f"DRIFT_CHECK_{secrets.token_hex(4)}")
@@ -190,7 +210,8 @@ async def _find(connection: Connection, thing: Declared) -> Existing | None:
         if thing.kind == "stream":
             info = await connection.js.stream_info(thing.name)
             return Existing(info.config, info.state.bytes)
-        return Existing((await connection.js.consumer_info(*thing.name.split("/"))).config)
+        consumer = await connection.js.consumer_info(*thing.name.split("/"))
+        return Existing(consumer.config, is_paused=bool(consumer.paused))
     except nats.js.errors.NotFoundError:
         return None
 
@@ -204,3 +225,8 @@ async def _apply(connection: Connection, thing: Declared, found: Existing | None
     old = found.config if found else nats.js.api.StreamConfig(name=thing.name)
     config = old.evolve(**thing.config)
     await (connection.js.update_stream(config) if found else connection.js.add_stream(config))
+
+
+async def _resume(connection: Connection, thing: Declared) -> None:
+    """Let a consumer go on: its pause is over."""
+    await connection.js.pause_consumer(*thing.name.split("/"), LONG_AGO)

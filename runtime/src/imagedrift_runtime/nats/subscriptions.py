@@ -2,12 +2,15 @@
 
 Each is in force when the call returns: who asks then is heard. Each is kept, so that a new client
 after a lost one gets it again, and so that the end can let it finish what it holds.
+
+What comes faster than a listener takes it is kept within a bound, in messages and in bytes. What
+comes beyond that is lost, as everything may be that nobody stores.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats import service_api
@@ -16,6 +19,10 @@ from imagedrift_runtime.nats.errors import NoBus
 from imagedrift_runtime.nats.nats_py import nats
 
 log = get_logger()
+
+MOST_WAITING: Final = 65_536
+MOST_WAITING_BYTES: Final = 32 * 1024 * 1024
+"""Of the messages that wait for one listener; nats-py keeps half a million, of 128 MiB."""
 
 Listener = Callable[[str, bytes], Awaitable[None]]
 
@@ -39,7 +46,13 @@ class Subscriptions:
                 log.exception("message.failed", subject=message.subject)
 
         await self._keep(
-            lambda: self._connection.client.subscribe(subject, queue=queue, cb=guarded)
+            lambda: self._connection.client.subscribe(
+                subject,
+                queue=queue,
+                cb=guarded,
+                pending_msgs_limit=MOST_WAITING,
+                pending_bytes_limit=MOST_WAITING_BYTES,
+            )
         )
 
     async def serve(

@@ -15,13 +15,14 @@ WHERE taken_at > now() - interval '30 days'
 ORDER BY date_bin('2 hours', taken_at, 'epoch'), taken_at DESC;
 
 -- name: moved
+-- Tags of one host alone come last: its registry may let them move all the time.
 SELECT t.valid_from, t.reference, t.digest, i.outdated_hosts, i.running_hosts, i.hosts
 FROM ops.tag_history AS t
 JOIN ops.images AS i ON i.reference = t.reference
 WHERE t.valid_from > now() - interval '1 day'
   AND EXISTS (SELECT FROM ops.tag_history AS before
               WHERE before.reference = t.reference AND before.valid_from < t.valid_from)
-ORDER BY t.valid_from DESC
+ORDER BY (i.hosts > 1) DESC, t.valid_from DESC
 LIMIT 10;
 
 -- name: troubled_hosts
@@ -34,7 +35,7 @@ LIMIT 10;
 SELECT registry, credential, rate_limit, rate_remaining, rate_reset_at, blocked_until, last_error
 FROM ops.registries
 WHERE blocked_until > now() OR rate_remaining = 0
-ORDER BY registry, credential
+ORDER BY hosts DESC, registry, credential
 LIMIT 10;
 
 -- name: hosts
@@ -132,7 +133,7 @@ FROM ops.places
 SELECT registry, credential, rate_limit, rate_remaining, rate_window, rate_reset_at,
        blocked_until, last_status, last_error, observed_at
 FROM ops.registries
-ORDER BY (blocked_until > now()) DESC NULLS LAST, registry, credential
+ORDER BY (hosts > 1) DESC, (blocked_until > now()) DESC NULLS LAST, registry, credential
 LIMIT 200;
 
 -- name: lookup_errors

@@ -20,6 +20,7 @@ from imagedrift_ingest.adapters.postgres.comparisons import ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database
 from imagedrift_ingest.adapters.postgres.dead_letters import DeadLetterTable
 from imagedrift_ingest.adapters.postgres.digest_questions import DigestQuestions
+from imagedrift_ingest.adapters.postgres.far_moments import FarMoments
 from imagedrift_ingest.adapters.postgres.fleet_counts import FleetCountTables
 from imagedrift_ingest.adapters.postgres.heartbeats import StoredHeartbeats
 from imagedrift_ingest.adapters.postgres.host_ids import HostIds
@@ -38,6 +39,7 @@ from imagedrift_ingest.usecases import describe, plan
 from imagedrift_ingest.usecases.announce import Announce
 from imagedrift_ingest.usecases.ask import Ask, D, DueQuestions
 from imagedrift_ingest.usecases.base_images import FollowBaseImages
+from imagedrift_ingest.usecases.bring_back import BringBack
 from imagedrift_ingest.usecases.count_fleet import CountFleet
 from imagedrift_ingest.usecases.describe import DescribeDigests
 from imagedrift_ingest.usecases.heartbeats import MOST_HELD, Heartbeats
@@ -196,6 +198,11 @@ class Parts:
         return Maintain(
             MaintainedTables(self.database), self._turns, self.settings.retention, self.clock
         )
+
+    def bring_back(self) -> BringBack:
+        """Make the work that brings back what a clock put off."""
+        tables = FarMoments(self.database, self._rules)
+        return BringBack(tables, self._turns, self.clock)
 
     def _ask(self, turn: str, questions: DueQuestions[D]) -> Ask[D]:
         """Make the work that asks questions of one kind."""

@@ -43,6 +43,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     versions: float = 5.0
     base_images: float = 5.0
     trend: float = 30.0
+    bring_back: float = 60.0
 
 
 class Work(Struct, frozen=True):
@@ -139,8 +140,13 @@ class Wiring:
             Work("look_at_lists", parts.tag_bookmarks.look, every.bookmarks),
             Work("registries", parts.follow_registries.run, every.registries, self._process.reload),
             Work("look_at_lanes", parts.lanes.look, every.lanes),
-            Work("tidy", maintain.tidy, every.tidy),
-            Work("analyze_grown", maintain.analyze_grown, every.analyze),
+            Work("tidy", maintain.tidy, every.tidy, first_after_s=every.tidy / 360),
+            Work(
+                "analyze_grown",
+                maintain.analyze_grown,
+                every.analyze,
+                first_after_s=every.analyze,
+            ),
             Work("add_up_usage", maintain.add_up_usage, every.add_up),
             Work("count_hosts", maintain.count_hosts, every.count, first_after_s=every.count),
             Work(
@@ -161,5 +167,6 @@ class Wiring:
                 every.base_images,
                 first_after_s=every.base_images,
             ),
+            Work("bring_back", parts.bring_back().run, every.bring_back),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]

@@ -162,9 +162,9 @@ ON CONFLICT (route) DO UPDATE SET
 WHERE r.removed_at IS NOT NULL;
 
 -- name: mark_removed
--- A notifier whose file has the route takes this back.
+-- A notifier whose file has the route takes this back. A moment to come was written by a wrong clock.
 UPDATE notify.routes AS r SET removed_at = now()
-WHERE r.removed_at IS NULL AND NOT EXISTS (SELECT FROM unnest(:routes::text[]) AS f (route) WHERE f.route = r.route);
+WHERE coalesce(r.removed_at > now(), true) AND NOT EXISTS (SELECT FROM unnest(:routes::text[]) AS f (route) WHERE f.route = r.route);
 
 -- name: routes
 SELECT r.route, r.since, r.is_begun, r.is_restored, now() AS now
@@ -188,7 +188,7 @@ SELECT
     SELECT count(*) FROM (
       SELECT FROM notify.claims AS o
       WHERE o.route = :route::text AND o.kind = c.kind AND o.reference = c.reference
-        AND o.send_at IS NOT NULL AND o.claimed_at > now() - interval '1 day'
+        AND o.send_at IS NOT NULL AND o.claimed_at BETWEEN now() - interval '1 day' AND now()
       LIMIT 10
     ) AS told
   ) THEN least((
@@ -210,13 +210,17 @@ WHERE c.route = f.route AND c.message_id IS NULL AND c.send_at > f.latest;
 -- A registry that can be asked again is told of anew when it fails the next time, within the hour only
 -- once: its failure comes and goes with the inventories of a host that alone has its images.
 DELETE FROM notify.claims AS c
-WHERE c.kind = 'error' AND c.claimed_at < now() - interval '1 hour' AND EXISTS (SELECT FROM unnest(:routes::text[]) AS x (route) WHERE x.route = c.route) AND (c.message_id IS NOT NULL OR c.send_at IS NULL)
+WHERE c.kind = 'error' AND c.claimed_at NOT BETWEEN now() - interval '1 hour' AND now() AND EXISTS (SELECT FROM unnest(:routes::text[]) AS x (route) WHERE x.route = c.route) AND (c.message_id IS NOT NULL OR c.send_at IS NULL)
   AND NOT EXISTS (
     SELECT FROM unnest(:references::text[], :targets::text[]) AS f (reference, target)
     WHERE f.reference = c.reference AND f.target = c.target);
 
 -- name: routes_with_claims
 SELECT DISTINCT route, now() AS now FROM notify.claims WHERE message_id IS NULL AND send_at <= now();
+
+-- name: bring_back
+-- A message that waits for longer than any pause was put off while the database's clock was ahead.
+UPDATE notify.messages SET try_at = now() WHERE state = 'waiting' AND try_at > now() + :longest_pause::interval;
 
 -- name: routes_with_messages
 SELECT DISTINCT route, now() AS now FROM notify.messages WHERE state = 'waiting' AND try_at <= now();
@@ -284,11 +288,12 @@ SET try_at = now() + :pause::interval
 WHERE route = :route::text AND state = 'waiting' AND try_at < now() + :pause::interval;
 
 -- name: resolve_dead
--- Messages whose notifier died while it sent them: a webhook's receiver knows a message by its id.
+-- Messages whose notifier died while it sent them: a webhook's receiver knows a message by its id. What is
+-- taken for longer than any try was taken while the database's clock was ahead.
 UPDATE notify.messages
 SET state = CASE channel WHEN 'webhook' THEN 'waiting' ELSE 'doubtful' END, leased_until = NULL,
     error = 'the notifier ended while it sent this'
-WHERE state = 'sending' AND leased_until < now()
+WHERE state = 'sending' AND leased_until NOT BETWEEN now() AND now() + :longest_lease::interval
 RETURNING message_id, route, state;
 
 -- name: is_known

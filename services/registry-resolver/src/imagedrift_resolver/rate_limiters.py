@@ -10,9 +10,13 @@
 import asyncio
 from typing import Final
 
+from msgspec.structs import replace
+
 from imagedrift_resolver.bulkhead import Bulkhead
 from imagedrift_resolver.core.bounded_map import Bound, BoundedMap
-from imagedrift_resolver.core.site import Site
+from imagedrift_resolver.core.credential import ANONYMOUS
+from imagedrift_resolver.core.site import HUB_API, Site, registry_at
+from imagedrift_resolver.core.url import Url
 from imagedrift_resolver.pacer import Pace, Pacer
 from imagedrift_resolver.rate_limiter import Lanes, RegistryLimiter
 from imagedrift_resolver.shared_state import SharedState, States
@@ -21,6 +25,7 @@ from imagedrift_runtime.logs import get_logger
 from imagedrift_runtime.nats.errors import BusError
 from imagedrift_runtime.nats.topology import LANE_SLOTS
 from imagedrift_runtime.registries.operator_file import Registries
+from imagedrift_schemas.registry_name import DOCKER_HUB
 from imagedrift_schemas.v1 import RegistryState
 
 log = get_logger()
@@ -66,6 +71,19 @@ class RegistryLimiters:
             size = limiter.size + 2 * sum(map(len, key[:2]))
             self._others.put(key, limiter, size, is_proven=limiter.has_answered)
         return limiter
+
+    def at(self, url: Url) -> RegistryLimiter | None:
+        """Return the limiter of the registry that a url belongs to; None where none is known.
+
+        It is that of requests without a credential, as who leads there has none for it.
+        """
+        registry = registry_at(url)
+        if registry == DOCKER_HUB:
+            return self.of(Site(registry=registry, api=Url("https", HUB_API, 443)))
+        if self._registries.is_named(registry):
+            return self.of(Site(registry=registry, api=replace(url, target="/")))
+        key = (registry, ANONYMOUS, False)
+        return self._own.get(key) or self._others.get(key)
 
     def __len__(self) -> int:
         return len(self._own) + len(self._others)

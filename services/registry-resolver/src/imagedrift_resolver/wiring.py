@@ -28,6 +28,7 @@ from imagedrift_resolver.adapters.jetstream import (
 from imagedrift_resolver.adapters.oci_client import OciClient
 from imagedrift_resolver.adapters.registry_sites import Sites
 from imagedrift_resolver.adapters.routes import ConnectionRoutes, proxies_of, routes
+from imagedrift_resolver.other_hosts import OtherHosts
 from imagedrift_resolver.question_handler import QuestionHandler
 from imagedrift_resolver.rate_limiters import RegistryLimiters
 from imagedrift_resolver.service import Resolver
@@ -149,7 +150,7 @@ class WiredResolver:
         resolver = Resolver(
             cache=buckets.cache,
             sites=Sites(self._known, docker_credentials(settings, clock)),
-            registries=OciClient(self._http, clock),
+            registries=OciClient(self._http, OtherHosts(self._limiters, clock), clock),
             limiters=self._limiters,
             clock=clock,
         )

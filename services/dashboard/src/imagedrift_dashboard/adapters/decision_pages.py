@@ -60,4 +60,6 @@ class DecisionPages:
                 made = await connection.fetchval(sql, *arguments)
             except asyncpg.InvalidParameterValueError as error:
                 raise PageFault(400, str(error), "Go back, and change it.") from None
-        log.info("decision.made", kind=name, decision_id=made, user=viewer.name, role=viewer.role)
+        log.info(
+            "decision.made", kind=name, decision_id=str(made), user=viewer.name, role=viewer.role
+        )

@@ -1,7 +1,8 @@
 """Asks a provider of OpenID Connect: its configuration, its keys, and the token for a code.
 
 Rules:
-- A request takes `WITHIN_S` at most, and a response has `MOST_BYTES` at most.
+- A request takes `WITHIN_S` at most, and a response has `MOST_BYTES` at most. None is decompressed:
+  a few bytes of it may become very many.
 - No redirect is followed.
 - Configuration and keys are kept for an hour. A token by an unknown key has the keys asked for
   anew, every few seconds at most: a provider changes its keys when it likes.
@@ -122,7 +123,9 @@ class OidcClient:
         async with asyncio.timeout(self._within_s):
             response = await self._http.send(request, stream=True)
             try:
-                async for part in response.aiter_bytes():
+                if response.headers.get("content-encoding", "identity") != "identity":
+                    raise ProviderFault("it compresses its answer, which nobody asked it to")
+                async for part in response.aiter_raw():
                     content += part
                     if len(content) > MOST_BYTES:
                         raise ProviderFault("it sends too much")
@@ -166,6 +169,6 @@ async def open_client(
         follow_redirects=False,
         timeout=within_s,
         limits=httpx.Limits(max_connections=8),
-        headers={"accept": "application/json"},
+        headers={"accept": "application/json", "accept-encoding": "identity"},
     ) as http:
         yield OidcClient(http, client, clock, within_s)

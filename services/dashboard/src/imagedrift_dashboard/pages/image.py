@@ -65,6 +65,45 @@ def image(location: Location) -> Page:
     """Make the page of one image. Raises `PageFault`."""
     if not (reference := location.get("reference")):
         raise PageFault(400, "the image is missing", "Begin with the list of images.")
+    return Page(
+        title=reference,
+        filters=FILTERS,
+        has_decisions=True,
+        reference=reference,
+        sections=(
+            _points_to(reference),
+            _of_hosts(reference, location),
+            _pointed_to(reference),
+            _decisions(reference),
+        ),
+    )
+
+
+def _points_to(reference: str) -> Section[ImageFactsRow]:
+    """Make the section of what the registry says of an image now."""
+    return Section(
+        name="image",
+        title="Where it points to",
+        query=fixed(statements()["image"], ImageFactsRow, reference=reference),
+        show=_facts,
+        empty=f"no host has an image {reference}",
+        is_required=True,
+    )
+
+
+def _pointed_to(reference: str) -> Section[TagPeriod]:
+    """Make the section of what the registry said before."""
+    return Section(
+        name="tag",
+        title="What the tag pointed to",
+        query=fixed(statements()["tag_history"], TagPeriod, reference=reference),
+        show=tag_table,
+        empty="The registry has not told yet what it points to.",
+    )
+
+
+def _of_hosts(reference: str, location: Location) -> Section[HostOfImage]:
+    """Make the section of an image's hosts."""
     hosts = PagedList(
         statement=statements()["image_hosts"],
         row=HostOfImage,
@@ -72,43 +111,23 @@ def image(location: Location) -> Page:
         filters=FILTERS,
         texts=("hostname", "host"),
     )
-    of = {"reference": reference}
-    return Page(
-        title=reference,
-        filters=FILTERS,
-        has_decisions=True,
-        reference=reference,
-        sections=(
-            Section(
-                name="image",
-                title="Where it points to",
-                query=fixed(statements()["image"], ImageFactsRow, **of),
-                show=_facts,
-                empty=f"no host has an image {reference}",
-                is_required=True,
-            ),
-            Section(
-                name="hosts",
-                title="Hosts that have it",
-                query=hosts.at(location, "reference = :reference::text", **of),
-                show=lambda rows, now: _hosts(rows, now, reference),
-                empty="No host is like that. Clear the filters.",
-            ),
-            Section(
-                name="tag",
-                title="What the tag pointed to",
-                query=fixed(statements()["tag_history"], TagPeriod, **of),
-                show=tag_table,
-                empty="The registry has not told yet what it points to.",
-            ),
-            Section(
-                name="decisions",
-                title="Decisions about it",
-                query=fixed(statements()["image_decisions"], DecisionRow, **of),
-                show=decision_table,
-                empty="Nothing is decided about it. `imagedrift decide` does so.",
-            ),
-        ),
+    return Section(
+        name="hosts",
+        title="Hosts that have it",
+        query=hosts.at(location, "reference = :reference::text", reference=reference),
+        show=lambda rows, now: _hosts(rows, now, reference),
+        empty="No host is like that. Clear the filters.",
+    )
+
+
+def _decisions(reference: str) -> Section[DecisionRow]:
+    """Make the section of what was decided about an image."""
+    return Section(
+        name="decisions",
+        title="Decisions about it",
+        query=fixed(statements()["image_decisions"], DecisionRow, reference=reference),
+        show=decision_table,
+        empty="Nothing is decided about it. `imagedrift decide` does so.",
     )
 
 

@@ -11,7 +11,8 @@ SHOWN = (
     *(metrics.fleet_due_images, metrics.fleet_overdue_images, metrics.fleet_waiting_images),
     *(metrics.fleet_excused_images, metrics.fleet_place_hosts, metrics.fleet_place_outdated_hosts),
     *(metrics.fleet_reference_outdated_hosts, metrics.registry_budget),
-    metrics.registry_budget_remaining,
+    *(metrics.registry_budget_remaining, metrics.database_live_rows, metrics.database_dead_rows),
+    metrics.database_transaction_age,
 )
 
 
@@ -50,6 +51,9 @@ def _series(figures: FleetFigures) -> dict[GaugeSet, list[Series]]:
         metrics.fleet_reference_outdated_hosts: _by_label(figures.references),
         metrics.registry_budget: [(name, each.whole) for name, each in budgets.items()],
         metrics.registry_budget_remaining: [(name, each.part) for name, each in budgets.items()],
+        metrics.database_live_rows: _one(figures.database.live_rows),
+        metrics.database_dead_rows: _one(figures.database.dead_rows),
+        metrics.database_transaction_age: _one(figures.database.transaction_age),
     }
 
 

@@ -3,7 +3,8 @@
 Rules:
 - One process counts, once a period, and alone shows the figures. It goes on for as long as it can.
 - Its figures hold for two periods from before the count began. Another process takes over when the
-  last count is two periods old: by then nothing of the first is shown any more.
+  last count is two periods old: by then nothing of the first is shown any more. So it does when
+  that count is two periods ahead, as a clock was.
 """
 
 from collections.abc import Mapping
@@ -32,6 +33,16 @@ class Share(Struct, frozen=True):
     whole: int
 
 
+class DatabaseFigures(Struct, frozen=True, kw_only=True):
+    """The tables in figures, for VACUUM."""
+
+    live_rows: int
+    dead_rows: int
+    """Not removed by VACUUM yet."""
+    transaction_age: int
+    """How many transactions ago the oldest one was that is not frozen."""
+
+
 class FleetFigures(Struct, frozen=True, kw_only=True):
     """The fleet in figures."""
 
@@ -53,11 +64,12 @@ class FleetFigures(Struct, frozen=True, kw_only=True):
     """Outdated hosts."""
     budgets: Mapping[tuple[str, str], Share]
     """Requests that are left of those permitted, by registry and credential."""
+    database: DatabaseFigures
 
 
 def is_to_count(last: LastExport | None, period_s: float) -> bool:
     """Tell whether this process counts now."""
-    return last is None or last.is_ours or last.age_s >= PERIODS * period_s
+    return last is None or last.is_ours or abs(last.age_s) >= PERIODS * period_s
 
 
 def holds_until(began: float, period_s: float) -> float:

@@ -7,9 +7,10 @@ Rules:
 - After a failure: later each time it fails again, up to `FAILED_AT_MOST` periods; when the
   registry named a moment, then.
 - While its registry blocks us: when the block ends; see `blocks`. A digest that could not be
-  described because of a limit is asked about when that ends, too.
+  described because of a limit is asked about when that ends, too, if that is soon.
 - A repository's tags are listed by the same rules, with a freshness of their own. So is a candidate
   asked that no host has: a newer version, or the image that others were built on.
+- No moment lies further ahead than `furthest` says: one that does was written by a wrong clock.
 - A question lives in its stream for `question_ttl`: until then the server refuses another one,
   and no answer can be older than its question, so `due` is never before that.
 """
@@ -28,6 +29,8 @@ STRETCH_STARTS_AFTER: Final = timedelta(days=7)
 BLOCKED_AT_MOST: Final = timedelta(days=1)
 LIST_FRESHNESS_S: Final = 43_200.0
 MOST_LIST_TTL_S: Final = 3600
+CLOCKS_APART: Final = timedelta(hours=1)
+"""So far a moment may lie ahead as clocks differ."""
 TOKEN_GRACE_S: Final = 1.0
 """The server removes a question up to a second after its time."""
 
@@ -78,15 +81,35 @@ def describe_again_s(rules: FreshnessRules) -> float:
 def describe_again_at(
     rules: FreshnessRules, described_at: datetime, until: datetime | None
 ) -> datetime:
-    """Tell when a digest is asked about again; `until`: when a registry's limit ends."""
-    if until is not None:
-        return _after_failure(rules.freshness_s, described_at, 1, until)
-    return described_at + timedelta(seconds=describe_again_s(rules))
+    """Tell when a digest is asked about again; `until`: when a registry's limit ends.
+
+    Not later than without a limit: another registry may have the digest too, and is asked next.
+    """
+    again = described_at + timedelta(seconds=describe_again_s(rules))
+    return again if until is None else min(max(until, described_at), again)
 
 
 def spread_after_block(rules: FreshnessRules) -> timedelta:
     """Tell over how long the references of a registry are spread when it can be asked again."""
     return timedelta(seconds=rules.freshness_s * SPREAD)
+
+
+def furthest(rules: FreshnessRules) -> dict[str, timedelta]:
+    """Tell how far ahead a moment of each kind can lie."""
+    block = BLOCKED_AT_MOST + CLOCKS_APART
+    asked = timedelta(seconds=max(candidates_s(rules), _longest_s(rules, rules.freshness_s)))
+    listed = timedelta(seconds=_longest_s(rules, candidates_s(rules)))
+    described = timedelta(seconds=describe_again_s(rules))
+    return {
+        "checks": max(asked, block) + spread_after_block(rules),
+        "lists": max(listed, block),
+        "descriptions": max(described, block),
+        "blocks": block,
+        "hosts": CLOCKS_APART,
+        "outdated": CLOCKS_APART,
+        "newer": CLOCKS_APART,
+        "bases": CLOCKS_APART,
+    }
 
 
 def question_ttl(rules: FreshnessRules) -> int:
@@ -137,6 +160,11 @@ def lists_lapsed_before(rules: FreshnessRules, now: datetime) -> datetime:
 def list_due_unanswered(rules: FreshnessRules, asked_at: datetime) -> datetime:
     """Tell when a question for tags that stays without an answer is asked again."""
     return asked_at + timedelta(seconds=list_ttl(rules) + TOKEN_GRACE_S)
+
+
+def _longest_s(rules: FreshnessRules, period_s: float) -> float:
+    """Tell for how long something with such a period is not due, whatever happens."""
+    return period_s * max(max(rules.stretch, 1.0) * (1 + SPREAD), FAILED_AT_MOST)
 
 
 def _stretch(rules: FreshnessRules, unchanged_for: timedelta) -> float:

@@ -1,4 +1,7 @@
-"""The identity of a local image: all of it that counts for its verdict.
+"""The identity of a local image: what counts for its verdict, and the facts that its labels tell.
+
+Labels are part of an image's configuration, so whoever has the image tells the same. A host that
+tells others has an image of its own, and decides for no other host.
 
 It is refused when it is wrong, never repaired. An image with more digests than `MOST_DIGESTS` has
 none: to keep some would be a guess, as the one left out may be what its tag points to.
@@ -9,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from imagedrift_ingest.core import versions
 from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_schemas.constraints import MOST_DIGESTS
 from imagedrift_schemas.digest import is_digest
@@ -21,12 +25,14 @@ MOST_REMEMBERED: Final = 64 * 1024 * 1024
 ENTRY: Final = 800
 """Bytes of an identity beside its texts, about."""
 
+SEPARATOR: Final = "\x1f"
+
 ReportedIdentity = tuple[Any, ...]
 """The identity of an image as its host told it."""
 
 
 class ImageKey(Struct, frozen=True, cache_hash=True):
-    """The identity of a distinct local image: all that counts for its verdict."""
+    """The identity of a distinct local image: what counts for its verdict, and its labels."""
 
     reference: str
     image_id: str
@@ -35,6 +41,8 @@ class ImageKey(Struct, frozen=True, cache_hash=True):
     manifest_digest: str = ""
     digest_lost: bool = False
     by_digest: bool = False
+    labels: versions.LabelFacts = ()
+    """Empty where they tell nothing."""
 
     @property
     def identity(self) -> bytes:
@@ -42,7 +50,8 @@ class ImageKey(Struct, frozen=True, cache_hash=True):
         flags = ("true" if flag else "false" for flag in (self.digest_lost, self.by_digest))
         digests = ",".join(self.repo_digests)
         told = "|".join((self.image_id, digests, self.manifest_digest, *flags, self.platform))
-        return hashlib.sha256(told.encode()).digest()
+        facts = SEPARATOR.join(("", *self.labels))  # no platform has a separator
+        return hashlib.sha256((told + facts).encode()).digest()
 
 
 class IdentityCache:
@@ -68,6 +77,7 @@ class IdentityReader:
 
     def of(self, index: int, image: LocalImage) -> ImageKey:
         """Return the identity of an image. Raises `Malformed` naming the field."""
+        labels = versions.of_local(image)  # bounded, unlike what was sent
         told = (
             image.reference,
             image.image_id,
@@ -76,12 +86,13 @@ class IdentityReader:
             image.manifest_digest,
             image.digest_lost,
             image.by_digest,
+            labels,
         )
         found = self._stored.recent(told)
         if found is None:
             found = self._new.get(told)
         if found is None:
-            found = self._stored.peek(told) or _checked(f"images[{index}]", image)
+            found = self._stored.peek(told) or _checked(f"images[{index}]", image, labels)
             self._new[told] = found
         return found
 
@@ -94,10 +105,11 @@ class IdentityReader:
 
 def weight(key: ImageKey) -> int:
     """Return how many bytes it takes to remember an identity, about."""
-    return ENTRY + 2 * len(key.reference) + 130 * len(key.repo_digests)
+    texts = 2 * len(key.reference) + 130 * len(key.repo_digests)
+    return ENTRY + texts + sum(2 * len(text) for text in key.labels)
 
 
-def _checked(where: str, image: LocalImage) -> ImageKey:
+def _checked(where: str, image: LocalImage, labels: versions.LabelFacts) -> ImageKey:
     try:
         reference = ImageReference.parse(image.reference).canonical
     except BadReference as error:
@@ -122,4 +134,5 @@ def _checked(where: str, image: LocalImage) -> ImageKey:
         image.manifest_digest,
         image.digest_lost is True and not digests,
         image.by_digest is True,
+        labels,
     )

@@ -140,9 +140,12 @@ def _decoded(raw: Raw) -> _Read:
 
 
 def _one(part: Raw) -> LocalImage:
-    with suppress(*_UNREADABLE):
+    try:
         return _image.decode(part)
-    return _image.decode(mended(bytes(part)))
+    except msgspec.ValidationError:  # a wrong type: its text is sound
+        raise
+    except _UNREADABLE:
+        return _image.decode(mended(bytes(part)))
 
 
 def _parts(raw: Raw) -> tuple[Raw, ...]:

@@ -117,7 +117,9 @@ def decode(payload: bytes, kind: type[Message]) -> Message:
         raise Malformed(f"more than {MOST_VALUES} values: no host has so many images")
     try:
         return codec.decode(payload, kind)
-    except Malformed:
+    except Malformed as error:
+        if isinstance(error.__cause__, msgspec.ValidationError):  # a wrong type: its text is sound
+            raise
         return codec.decode(mended(payload), kind)
 
 

@@ -24,8 +24,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from imagedrift_ingest.core.described_content import platform_of
-from imagedrift_schemas.platform import Platform, best
+from imagedrift_ingest.core.platform_children import PlatformChildren
 from imagedrift_schemas.v1 import Child
 
 CandidateState: TypeAlias = Literal["unresolved", "newer", "same_image", "missing", "failed"]
@@ -71,11 +70,12 @@ def confirmed(
         return "failed" if candidate.undescribable else "unresolved"
     if not reference.is_settled:
         return "unresolved"
-    own, theirs = _Choices(reference.children or ()), _Choices(candidate.children)
+    own, theirs = PlatformChildren(reference.children or ()), PlatformChildren(candidate.children)
     offered = [
         child.digest in side.digests
         or candidate.digest in side.digests
-        or child.digest in (reference.digest, own.digest_for(side.platform))
+        or child.digest == reference.digest
+        or ((mine := own.child_for(side.platform)) is not None and child.digest == mine.digest)
         for side in local
         if (child := theirs.child_for(side.platform))
     ]
@@ -89,34 +89,3 @@ def _not_offered(candidate: ResolvedSide, local: Sequence[LocalImageSide]) -> Ca
     if not candidate.children:
         return "failed"
     return "missing" if local else "unresolved"
-
-
-class _Choices:
-    """The children that hosts would run, of many hosts with few platforms or with made-up ones."""
-
-    def __init__(self, children: Sequence[Child]) -> None:
-        offered = [(child, platform_of(child.platform)) for child in children]
-        unnamed = [child for child, there in offered if there is None]
-        self._otherwise = unnamed[0] if unnamed else None
-        self._kin: dict[tuple[str, str], list[tuple[Child, Platform]]] = {}
-        for child, there in offered:
-            if there and not there.is_unknown:
-                kin = self._kin.setdefault((there.os, there.architecture), [])
-                kin.append((child, there))
-        self._chosen: dict[str, Child | None] = {}
-
-    def child_for(self, platform: str) -> Child | None:
-        """Choose the child that a host of this platform would run."""
-        if platform not in self._chosen:
-            self._chosen[platform] = self._choose(platform_of(platform))
-        return self._chosen[platform]
-
-    def digest_for(self, platform: str) -> str:
-        """Return that child's digest; empty where there is none."""
-        child = self.child_for(platform)
-        return child.digest if child else ""
-
-    def _choose(self, wanted: Platform | None) -> Child | None:
-        kin = self._kin.get((wanted.os, wanted.architecture), []) if wanted else []
-        chosen = best(wanted, [there for _, there in kin]) if wanted else None
-        return self._otherwise if chosen is None else kin[chosen][0]

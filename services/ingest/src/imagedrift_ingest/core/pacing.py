@@ -7,6 +7,8 @@ Rules:
 - Small inventories never wait.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from imagedrift_ingest.core.inventories import HostName
@@ -30,6 +32,16 @@ class Pacing:
         if host in self._at_work:
             return AT_WORK_S
         return max(0.0, self._rests_until.get(host, at) - at)
+
+    @contextmanager
+    def work_on(self, host: HostName, monotonic: Callable[[], float]) -> Iterator[None]:
+        """Note the time that work on a host's large inventory takes, whatever its end."""
+        began = monotonic()
+        self.begin(host)
+        try:
+            yield
+        finally:
+            self.end(host, began, monotonic())
 
     def begin(self, host: HostName) -> None:
         """Note that a large inventory is worked on."""

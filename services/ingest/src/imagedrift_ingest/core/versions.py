@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -13,14 +13,26 @@ from imagedrift_schemas.image_labels import LABELS, valid_facts
 from imagedrift_schemas.v1 import Child, ImageFacts, LocalImage
 
 _FACTS: Final = tuple(LABELS.values())
+
+LabelFacts: TypeAlias = tuple[str, ...]
+"""The text of each fact, empty where a label lacks; or no text at all, of most images."""
+
 _told_by = attrgetter(*_FACTS)
 _NOTHING: Final = (UNSET,) * len(_FACTS)
 
 
-def of_local(image: LocalImage) -> dict[str, str]:
+def of_local(image: LocalImage) -> LabelFacts:
     """Return the version facts of a local image's labels; most have none, which costs little."""
     told = _told_by(image)
-    return {} if told == _NOTHING else valid_facts(dict(zip(_FACTS, told, strict=True)))
+    if told == _NOTHING:
+        return ()
+    facts = valid_facts(dict(zip(_FACTS, told, strict=True)))
+    return tuple(facts.get(name, "") for name in _FACTS) if facts else ()
+
+
+def named(labels: LabelFacts) -> dict[str, str]:
+    """Return the facts that labels tell by their names, none of them empty."""
+    return {name: text for name, text in zip(_FACTS, labels, strict=False) if text}
 
 
 def believed(facts: ImageFacts | UnsetType, latest: datetime) -> ImageFacts | UnsetType:

@@ -138,10 +138,13 @@ by_object AS (
 
 -- Limits of a session are not inherited by the members of a role: each login that reads gets those
 -- that nobody has set for it. Neither of them stops somebody who means harm, all stop accidents.
--- But for the last one, which only a superuser sets: a statement may write so much to the disk.
+-- But for temp_file_limit, which only a superuser sets: a statement may write so much to the disk.
 limits (name, value) AS (
   VALUES ('default_transaction_read_only', 'on'), ('idle_in_transaction_session_timeout', '60s'),
     ('lock_timeout', '5s'), ('search_path', 'ops'), ('statement_timeout', '30s'), ('temp_file_limit', '4GB')
+  UNION ALL
+  -- Nothing is vacuumed that a transaction may still read, however short its statements are.
+  SELECT 'transaction_timeout', '10min' WHERE current_setting('server_version_num')::integer >= 170000
 ),
 
 readers AS (

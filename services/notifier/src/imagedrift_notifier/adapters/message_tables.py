@@ -18,7 +18,7 @@ from imagedrift_notifier.core.outbound import (
     RouteState,
     StartedOver,
 )
-from imagedrift_notifier.core.outcome import NextStep
+from imagedrift_notifier.core.outcome import LONGEST_PAUSE, NextStep
 from imagedrift_notifier.core.route import MessageRoute
 from imagedrift_runtime.clock_agreement import require_agreement
 
@@ -117,6 +117,7 @@ class MessageTables:
 
     async def routes_with_messages(self) -> dict[str, datetime]:
         """Name the routes that have messages to be tried; with the time by the database."""
+        await self._database.rows("bring_back", longest_pause=LONGEST_PAUSE)
         rows = await self._database.rows("routes_with_messages")
         return {row["route"]: row["now"] for row in rows}
 
@@ -157,7 +158,8 @@ class MessageTables:
 
     async def resolve_dead(self) -> list[tuple[str, str, str]]:
         """Give back the messages of notifiers that died: (id, route, state) of each."""
-        return [tuple(row) for row in await self._database.rows("resolve_dead")]
+        rows = await self._database.rows("resolve_dead", longest_lease=LEASE)
+        return [tuple(row) for row in rows]
 
     async def is_known(self, message: OutboundMessage) -> bool:
         """Tell whether the database knows of a try, or was restored to a time before it."""

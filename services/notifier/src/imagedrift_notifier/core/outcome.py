@@ -20,6 +20,8 @@ from imagedrift_notifier.core.route import Channel
 FIRST_AFTER: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 GIVE_UP_AFTER: Final = timedelta(days=3)
+FEWEST_TRIES: Final = 10
+"""A message that is given up was tried over hours: one that a clock made old was not."""
 
 MessageState = Literal["waiting", "sending", "sent", "failed", "doubtful"]
 
@@ -60,7 +62,7 @@ def next_step(outcome: SendOutcome, channel: Channel, attempts: int, age: timede
         case Doubtful() if channel != "webhook":
             return NextStep(state="doubtful", error=outcome.reason)
         case Failed() | Doubtful():
-            is_over = age >= GIVE_UP_AFTER
+            is_over = age >= GIVE_UP_AFTER and attempts >= FEWEST_TRIES
             state: MessageState = "failed" if is_over else "waiting"
             return NextStep(state=state, error=outcome.reason, pause=pause(attempts))
         case _:

@@ -6,9 +6,14 @@
   without a byte of a response, is made once more on a new one (RFC 9112, 9.3.1). So is one that is
   answered by bytes which are not HTTP: a server's late ones, which were not asked for.
 - A server that sent such bytes once has each of its connections used for one request only.
+- Anybody can make up registries, each at an origin of its own. So free connections are closed when
+  their origin was not used for a while, or when there are too many origins: what is only dropped
+  stays open for as long as its server likes.
 - Proxies are those of the route, and no others.
 """
 
+import time
+from itertools import islice
 from typing import Final
 
 from imagedrift_resolver.adapters.dialer import Dialer
@@ -19,6 +24,8 @@ from imagedrift_resolver.core.url import Url
 from imagedrift_runtime.httpx_library import httpx
 
 MOST_ORIGINS: Final = 256
+MOST_CLOSED: Final = 32
+"""Origins that one request closes at the most."""
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
@@ -32,7 +39,9 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. Raises `RequestFailed`."""
         url, route, trusted = request.extensions["destination"]
-        return await self._origin(url, route, trusted).send(request)
+        origin = self._origin(url, route, trusted)
+        await self._close_unused()
+        return await origin.send(request)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -45,10 +54,18 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         origin = self._origins.pop(key, None)
         if origin is None:
             origin = _Origin(url, route, trusted, self._dialer, self._idle_s)
+        origin.used_at = time.monotonic()
         self._origins[key] = origin  # the one used last stands last
-        if len(self._origins) > MOST_ORIGINS:
-            self._origins.pop(next(iter(self._origins)))  # its idle connections end when collected
         return origin
+
+    async def _close_unused(self) -> None:
+        """Close the origins that were not used for a while, and those beyond the bound."""
+        now = time.monotonic()
+        for key, origin in list(islice(self._origins.items(), MOST_CLOSED)):
+            if len(self._origins) <= MOST_ORIGINS and now - origin.used_at < self._idle_s:
+                break
+            del self._origins[key]
+            await origin.close()
 
 
 class _Origin:
@@ -64,6 +81,7 @@ class _Origin:
         self._idle_s = idle_s
         self._free: list[Http1Connection] = []
         self._keeps = True
+        self.used_at = 0.0
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         if kept := await self._reuse_connection():
@@ -92,6 +110,8 @@ class _Origin:
             await self._discard(connection)
 
     async def close(self) -> None:
+        """Close what is free, and let what is in use be closed when it is released."""
+        self._keeps = False
         while self._free:
             await self._free.pop().aclose()
 

@@ -1,8 +1,7 @@
 """Registries, asked over HTTP: holds the conversations of `core`, and does what their steps say."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -32,7 +31,9 @@ from imagedrift_resolver.core.listing import Listing, list_tags
 from imagedrift_resolver.core.reply import NoResponse, Reply
 from imagedrift_resolver.core.site import API_ROOT, Site
 from imagedrift_resolver.core.steps import Elapsed
+from imagedrift_resolver.core.token import Token
 from imagedrift_resolver.list_limiter import ListLimiter
+from imagedrift_resolver.other_hosts import OtherHosts
 from imagedrift_resolver.rate_limiter import RegistryLimiter
 from imagedrift_runtime import metrics
 from imagedrift_runtime.clock import Clock
@@ -57,8 +58,9 @@ T = TypeVar("T")
 class OciClient:
     """Every registry that was asked, and the profile that each showed."""
 
-    def __init__(self, http: HttpClient, clock: Clock) -> None:
+    def __init__(self, http: HttpClient, others: OtherHosts, clock: Clock) -> None:
         self._clock = clock
+        self._others = others
         refusals = Refusals(clock)
         self._tokens = Tokens(http, refusals, clock.now)
         self._requests = RegistryRequests(http, refusals, clock)
@@ -138,7 +140,7 @@ class OciClient:
                     await self._note_error(site, limiter, key, answered)
                 return found  # type: ignore[no-any-return]  # a generator's value is untyped
             try:
-                result = await self._do(limiter, step, began)
+                result = await self._do(site, limiter, step, began)
             except NotAdmitted as refused:
                 if not (isinstance(step, Send) and step.spare):
                     conversation.close()
@@ -147,23 +149,43 @@ class OciClient:
             is_own = isinstance(step, Send) and step.own
             answered = result if is_own and isinstance(result, Reply) else None
 
-    async def _do(self, limiter: Limiter, step: ConversationStep, began: float) -> Any:
+    async def _do(self, site: Site, limiter: Limiter, step: ConversationStep, began: float) -> Any:
         """Do a step. Raises `NotAdmitted` where a request must not be made."""
         match step:
             case Elapsed():
                 return self._clock.monotonic() - began
             case Authorise():
-                token = await self._tokens.get(step)
+                token = await self._token(site, step)
                 if isinstance(token, Limited):
                     await limiter.observe_limit(token)
                 return token
-            case Send():
-                turn = limiter.turn(step.counts_as, spare=step.spare) if step.own else _NO_TURN
-                async with turn:
+            case Send(own=True):
+                async with limiter.turn(step.counts_as, spare=step.spare):
                     got = await self._requests.show(step)
                 if isinstance(got, Reply):
-                    await self._learn(limiter, step, got)
+                    await limiter.observe(got, step.counts_as)
                 return got
+            case Send():
+                return await self._send_elsewhere(site, limiter, step)
+
+    async def _send_elsewhere(self, site: Site, limiter: Limiter, step: Send) -> Any:
+        """Make a request where a redirect leads: of that host a limit that is used up is learnt."""
+        async with self._others.turn(site, step.url, step.counts_as) as other:
+            got = await self._requests.show(step)
+        if isinstance(got, Reply):
+            if other:
+                await other.observe(got, step.counts_as)
+            if isinstance(outcome := failure(got, self._clock.now()), Limited):
+                await limiter.observe_limit(outcome)
+        return got
+
+    async def _token(self, site: Site, step: Authorise) -> Token | Failure:
+        """Get a token, of another registry's endpoint only when it is its turn."""
+        realm = step.grant.realm
+        if site.may_see_credential(realm) or self._tokens.has(step):
+            return await self._tokens.get(step)
+        async with self._others.turn(site, realm, "HEAD"):
+            return await self._tokens.get(step)
 
     async def _note_error(self, site: Site, limiter: Limiter, key: str, reply: Reply) -> None:
         """Note that a question was answered with an error, and whether the host is well.
@@ -184,19 +206,8 @@ class OciClient:
             return
         root = await self._requests.send(step)
         if isinstance(root, Reply):
-            await self._learn(limiter, step, root)
+            await limiter.observe(root, step.counts_as)
         limiter.health.errored(key, is_well=_is_well(root, is_documented))
-
-    async def _learn(self, limiter: Limiter, step: Send, reply: Reply) -> None:
-        """Let the limiter learn. Of whom a redirect led to only that its limit is used up."""
-        if step.own:
-            await limiter.observe(reply, step.counts_as)
-        elif isinstance(outcome := failure(reply, self._clock.now()), Limited):
-            await limiter.observe_limit(outcome)
-
-
-_NO_TURN: Final = nullcontext()
-"""A request to another host counts against no limit of the registry."""
 
 
 def _count(question: List, found: Listing) -> None:

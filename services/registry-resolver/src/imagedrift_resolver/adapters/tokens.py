@@ -35,6 +35,12 @@ class Tokens:
         self._tokens: BoundedMap[TokenKey, Token] = BoundedMap(MOST)
         self._getting: dict[TokenKey, asyncio.Task[Token | Failure]] = {}
 
+    def has(self, wanted: Authorise) -> bool:
+        """Tell whether a token is at hand, so that none has to be asked for."""
+        known = self._tokens.get((wanted.grant, wanted.credential))
+        is_refused = wanted.anew or wanted.refused is not None
+        return known is not None and not is_refused and self._now() < known.use_until
+
     async def get(self, wanted: Authorise) -> Token | Failure:
         """Return a token that still holds for a while, or why there is none."""
         key = (wanted.grant, wanted.credential)

@@ -6,11 +6,14 @@
 
 Read leniently, because registries write it freely: any case, stray commas, missing quotes,
 schemes that nobody knows. What makes no sense is skipped, word by word: a step for each character
-would look at the rest of a long word as often as that has characters. Nothing raises.
+would look at the rest of a long word as often as that has characters. Nothing raises. All headers
+together are read up to `_LONGEST`, as a response may have 64 KiB of them, and who reads waits for
+nothing meanwhile.
 """
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -23,7 +26,9 @@ _PARAMETER: Final = re.compile(
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?=\s|,|$)")
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*\s*(?=,|$)")
 _GAP: Final = re.compile(r"[\s,]+")
-_NONSENSE: Final = re.compile(r"[A-Za-z0-9_!#$%&'*+.^`|~/=-]+|.", re.DOTALL)
+_NONSENSE: Final = re.compile(
+    r"[A-Za-z0-9_!#$%&'*+.^`|~/=-]+|[^A-Za-z0-9_!#$%&'*+.^`|~/=\s,-]+|.", re.DOTALL
+)
 _ESCAPE: Final = re.compile(r"\\(.)")
 
 
@@ -35,11 +40,15 @@ class Challenge(Struct, frozen=True):
 
 
 def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
-    """Read every challenge of every header, in order."""
+    """Read the challenges of every header, in order."""
     found: list[Challenge] = []
+    room = _LONGEST
     for header in headers:
-        found.extend(_of_one(header[:_LONGEST]))
-    return tuple(found[:_MOST])
+        found.extend(islice(_of_one(header[:room]), _MOST - len(found)))
+        room -= len(header)
+        if room <= 0 or len(found) >= _MOST:
+            break
+    return tuple(found)
 
 
 def _of_one(header: str) -> Iterable[Challenge]:

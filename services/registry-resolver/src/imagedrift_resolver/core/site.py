@@ -30,6 +30,7 @@ from imagedrift_resolver.core.token import Grant, pull_scope
 from imagedrift_resolver.core.url import BadUrl, Url, parse_url
 from imagedrift_schemas.network_address import address_fault
 from imagedrift_schemas.reference import parents
+from imagedrift_schemas.registry_name import DOCKER_HUB, canonical_registry
 from imagedrift_schemas.v1 import Denied, Failure, Invalid, Refused
 
 MOST_HOPS: Final = 3
@@ -45,6 +46,9 @@ PAIRS: Final = frozenset(
     }
 )
 """(registry, token endpoint) that belong together although their hosts differ."""
+
+_TOKEN_HOSTS: Final = {"auth.docker.io": DOCKER_HUB, "gitlab.com": "registry.gitlab.com"}
+"""Hosts that give tokens for a registry and are none."""
 
 
 class Site(Struct, frozen=True, kw_only=True):
@@ -98,6 +102,12 @@ class Site(Struct, frozen=True, kw_only=True):
         """Tell whether a token endpoint may be shown the registry's credential."""
         own = realm.host == self.api.host and (realm.scheme == "https" or self.api.scheme == "http")
         return own or realm.host in self.realms or (self.api.host, realm.host) in PAIRS
+
+
+def registry_at(url: Url) -> str:
+    """Return the name of the registry that a url belongs to, if it is one of a registry."""
+    host = url.host.rstrip(".")
+    return _TOKEN_HOSTS.get(host) or canonical_registry(replace(url, host=host).authority)
 
 
 def host_of(name: str) -> str:
@@ -185,6 +195,8 @@ def _bearer(site: Site, url: Url, challenge: Challenge, credential: Credential) 
     except BadUrl as error:
         return Invalid(reason=f"the registry's token endpoint (realm) {error}")
     fault = _path_fault(site, url, realm, "realms")
+    if realm.host == HUB_API and not site.is_hub:
+        fault = "which gives none, and counts each request as a pull"
     if fault:
         return Refused(reason=f"no token asked of {realm.authority}, {fault}")
     if not isinstance(credential, Anonymous) and not site.may_see_credential(realm):

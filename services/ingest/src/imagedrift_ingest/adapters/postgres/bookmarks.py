@@ -7,8 +7,9 @@ Rules:
 - Each batch moves a bookmark that no other batch has at the time, so that none waits for another.
 - A bookmark that is not where this process left it shows that the database is not the one that it
   wrote to. Nothing is stored before the streams are told to deliver everything again.
-- A process that starts has left none. Then some process must have noted what is acknowledged: that
-  is checked before its first batch is stored.
+- A process that starts has left none, nor has any in a stream that was made since: one that was
+  restored from a backup comes with what was acknowledged then. Some process must have noted that:
+  it is checked before the first batch is stored, and before the first one of each new stream.
 - Of a message that is refused nothing is stored, and it is acknowledged: its sequence is noted too.
 """
 
@@ -35,6 +36,9 @@ TAKEN_BACK: Final = "the database was taken back to an earlier moment"
 
 class BookmarkedStream(Protocol):
     """The stream that is read. Raises `StreamUnavailable`."""
+
+    async def epoch(self) -> int:
+        """Tell the stream's epoch, as of a few seconds ago."""
 
     async def acknowledged(self) -> tuple[int, int]:
         """Tell the stream's epoch, and up to which sequence it is acknowledged."""
@@ -76,8 +80,9 @@ class Bookmarks:
         self._stream = stream
         self._source = source
         self._free: list[Bookmark] = []
-        self._has_begun = False
         self._beginning = asyncio.Lock()
+        self._checked = 0
+        """The epoch of the stream whose acknowledged messages were last seen to be stored."""
         self._epoch = 0
         self._refused = (0, 0)
         metrics.read_again.begin(stream=stream)
@@ -121,9 +126,9 @@ class Bookmarks:
                 await self._database.transaction(bookmark.move, epoch, seq)
 
     async def _begin(self) -> None:
-        """Check before the first batch whether the acknowledged messages are stored."""
+        """Check before a stream's first batch whether its acknowledged messages are stored."""
         async with self._beginning:
-            if self._has_begun:
+            if await self._source.epoch() == self._checked:
                 return
             epoch, acknowledged = await self._source.acknowledged()
             self._epoch = epoch
@@ -131,7 +136,7 @@ class Bookmarks:
             if acknowledged > read_to:
                 why = f"{acknowledged} is acknowledged, and {read_to} is stored"
                 await self._begin_again(None, why)
-            self._has_begun = True
+            self._checked = epoch
 
     async def _read_to(self, connection: asyncpg.Connection, epoch: int) -> int:
         await connection.execute(SQL["drop_old"], self._stream)

@@ -19,13 +19,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
+import msgspec
 
 from imagedrift_ingest.adapters.postgres import descriptions
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
 from imagedrift_ingest.adapters.postgres.reference_locks import ReferenceLocks
 from imagedrift_ingest.adapters.postgres.references import LockedReference, add_references, lock
 from imagedrift_ingest.adapters.postgres.statements import load
-from imagedrift_ingest.adapters.postgres.version_facts import add_versions, as_json
 from imagedrift_ingest.core import quota, versions
 from imagedrift_ingest.core.bounded_cache import BoundedCache
 from imagedrift_ingest.core.described_content import DescribedContent
@@ -41,12 +41,11 @@ FACTS_BYTES = 200  # of a key and facts, about
 
 
 class Comparison(NamedTuple):
-    """The key of a comparison, and the facts that its first host told."""
+    """The keys of a comparison and its reference, and the facts that its first host told."""
 
     comparison_id: int
+    ref_id: int
     facts: Facts
-    has_versions: bool = False
-    """Whether the facts of its labels are stored: most images have no such label."""
 
 
 class ComparisonIds:
@@ -86,27 +85,14 @@ class ComparisonIds:
         known = self._known
         wanted = {image.key for images in brought.values() for image in images}
         found = _remembered(known, wanted)
-        new = _running_first(wanted - found.keys(), brought)
+        lacking = _having(brought, wanted - found.keys())
+        new = _running_first(wanted - found.keys(), lacking)
         while new:
             async with self._locks.take(new, MADE_AT_ONCE) as some:
-                found |= await self._found_or_made(known, some, brought)
+                found |= await self._found_or_made(known, some, lacking)
             done = set(some)
             new = [key for key in new if key not in done]
-        return found | await self._add_versions(known, found, brought)
-
-    async def _add_versions(
-        self,
-        known: BoundedCache[ImageKey, Comparison],
-        found: Mapping[ImageKey, Comparison],
-        brought: Mapping[int, Sequence[HostImage]],
-    ) -> dict[ImageKey, Comparison]:
-        """Store the facts of labels of images that lack them, and return these images."""
-        lacking = {key: one.comparison_id for key, one in found.items() if not one.has_versions}
-        told = await add_versions(self._database, lacking, brought.values())
-        stored = {key: found[key]._replace(has_versions=True) for key in told}
-        for key, comparison in stored.items():
-            known.put(key, comparison, weight(key) + FACTS_BYTES)
-        return stored
+        return found
 
     async def _found_or_made(
         self,
@@ -129,11 +115,7 @@ class ComparisonIds:
         missing = {key: identity for key, identity in new.items() if key not in found}
         if not missing:
             return found
-        lacking = {
-            host_id: lacks
-            for host_id, images in brought.items()
-            if (lacks := [image for image in images if image.key in missing])
-        }
+        lacking = _having(brought, missing)
         made = await self._database.transaction(self._make, missing, lacking)
         self.made += len(made)
         self.bringers |= lacking.keys()
@@ -157,12 +139,13 @@ class ComparisonIds:
         others: dict[ImageKey, bytes] = {}  # another replica made them first
         for image in images:
             key, identity = image.key, missing[image.key]
-            made_id = ids.get((refs[key.reference].ref_id, identity))
+            ref_id = refs[key.reference].ref_id
+            made_id = ids.get((ref_id, identity))
             if made_id is None:
                 others[key] = identity
             else:
                 facts = Facts(image.local.size, image.local.created_at)
-                found[key] = Comparison(made_id, facts, bool(versions.of_local(image.local)))
+                found[key] = Comparison(made_id, ref_id, facts)
         return found | await _find(connection, others) if others else found
 
     async def _hold(
@@ -199,6 +182,17 @@ class ComparisonIds:
         return [images[key] for key in given]
 
 
+def _having(
+    brought: Mapping[int, Sequence[HostImage]], keys: Collection[ImageKey]
+) -> dict[int, list[HostImage]]:
+    """Return the hosts that bring some of the images, with these."""
+    return {
+        host_id: some
+        for host_id, images in brought.items()
+        if (some := [image for image in images if image.key in keys])
+    }
+
+
 def _running_first(
     new: Collection[ImageKey], brought: Mapping[int, Sequence[HostImage]]
 ) -> list[ImageKey]:
@@ -223,8 +217,8 @@ async def _find(
         SQL["find"], [key.reference for key in keys], [*identities.values()]
     )
     return {
-        keys[nth - 1]: Comparison(key, Facts(size, created_at), has_versions)
-        for nth, key, size, created_at, has_versions in found
+        keys[nth - 1]: Comparison(key, ref_id, Facts(size, created_at))
+        for nth, key, ref_id, size, created_at in found
     }
 
 
@@ -244,7 +238,6 @@ def _comparison(
     digests = ",".join(key.repo_digests)
     flags = (key.digest_lost or None, key.by_digest or None)  # of most, neither
     told = (key.platform, key.manifest_digest or None, *flags)
-    labels = versions.of_local(reported)
-    sizes = (reported.size, reported.created_at)
-    facts = (*sizes, verdict.verdict, verdict.reason, as_json(labels))
+    labels = msgspec.json.encode(versions.named(key.labels)).decode() if key.labels else None
+    facts = (reported.size, reported.created_at, verdict.verdict, verdict.reason, labels)
     return (ref.ref_id, key.image_id, digests, *told, *facts)

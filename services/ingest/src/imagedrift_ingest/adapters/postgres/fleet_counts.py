@@ -11,6 +11,7 @@ from imagedrift_ingest.core.fleet_counts import (
     MOST_BUDGETS,
     MOST_PLACES,
     MOST_REFERENCES,
+    DatabaseFigures,
     FleetFigures,
     LastExport,
     Share,
@@ -53,7 +54,9 @@ class FleetCountTables:
         places = await self._database.fetch(SQL["place_figures"], self._place_levels, MOST_PLACES)
         references = await self._database.fetch(SQL["reference_figures"], MOST_REFERENCES)
         budgets = await self._database.fetch(SQL["budget_figures"], MOST_BUDGETS)
+        [database] = await self._database.fetch(SQL["database_figures"])
         return FleetFigures(
+            database=DatabaseFigures(**database),
             counted_at=row["counted_at"].timestamp(),
             hosts=by_state(row["hosts"], row["silent_hosts"], row["degraded_hosts"]),
             images={verdict: row[verdict] for verdict in VERDICTS},

@@ -19,11 +19,9 @@ DROPPING: Final = {
     "host_changes_dropped": "drop_misplaced",
     "hosts_dropped": "drop_hosts",
     "nameless_hosts_dropped": "drop_nameless",
-    "images_marked": "mark_unused",
     "images_dropped": "drop_unused",
     "images_trimmed": "trim_unused",
     "bases_dropped": "drop_bases",
-    "references_dropped": "drop_refs",
     "lists_dropped": "drop_lists",
     "tags_dropped": "drop_tags",
     "tags_trimmed": "trim_tags",
@@ -38,6 +36,9 @@ DROPPING: Final = {
     "plans_dropped": "drop_plans",
 }
 """The statements of steps that take a moment and how many rows they may write."""
+LOOKING_THROUGH: Final = {"images_marked": "mark_unused", "references_dropped": "drop_refs"}
+"""The same of steps that read a table from its start to its end, a portion at a time."""
+LOOKED_AT_AT_ONCE: Final = 5000
 
 
 class MaintainedTables:
@@ -45,6 +46,8 @@ class MaintainedTables:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._looked_to: dict[str, int] = {}
+        """How far each step has looked through its table; 0: it begins."""
 
     async def moment(self) -> datetime:
         """Tell the database's time."""
@@ -60,6 +63,8 @@ class MaintainedTables:
                 return await self._count("drop_months", step.before)
             case "hosts_retired":
                 return await self._database.transaction(self._retire_silent, step)
+            case name if name in LOOKING_THROUGH:
+                return await self._look_on(step)
             case name:
                 return await self._database.execute(SQL[DROPPING[name]], step.before, ROWS_AT_ONCE)
 
@@ -90,6 +95,18 @@ class MaintainedTables:
     async def _count(self, name: str, *arguments: Any) -> int:
         """Run a statement that returns a count."""
         return int(await self._database.fetch_value(SQL[name], *arguments))
+
+    async def _look_on(self, step: RetentionStep) -> int:
+        """Look on through a table until some rows are changed; 0: it was read to its end."""
+        while True:
+            looked_to = self._looked_to.get(step.name, 0)
+            bounds = (ROWS_AT_ONCE, looked_to, LOOKED_AT_AT_ONCE)
+            [row] = await self._database.fetch(
+                SQL[LOOKING_THROUGH[step.name]], step.before, *bounds
+            )
+            self._looked_to[step.name] = row["looked_to"] or 0
+            if row["changed"] or row["looked_to"] is None:
+                return int(row["changed"])
 
     async def _empty(self, connection: asyncpg.Connection) -> None:
         await connection.execute(SQL["empty"])

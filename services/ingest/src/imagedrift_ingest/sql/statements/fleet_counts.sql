@@ -153,6 +153,14 @@ SELECT
   due, overdue, waiting, excused, due_versions
 FROM ops.fleet_counts
 
+-- name: database_figures
+-- How much of the database VACUUM cannot remove, and how old its oldest transaction id is: a transaction
+-- that is never ended, a replication slot that nobody reads, or no autovacuum. Counts are estimates.
+SELECT
+  (SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_all_tables WHERE schemaname IN ('fleet', 'notify')) AS live_rows,
+  (SELECT coalesce(sum(n_dead_tup), 0)::bigint FROM pg_stat_all_tables WHERE schemaname IN ('fleet', 'notify')) AS dead_rows,
+  (SELECT age(datfrozenxid)::bigint FROM pg_database WHERE datname = current_database()) AS transaction_age
+
 -- name: place_figures
 -- Places down to a level, a bounded number of them. A place of one host alone is that host: no metric
 -- has a label with one.
@@ -171,16 +179,9 @@ ORDER BY outdated_hosts DESC, reference
 LIMIT $1::integer
 
 -- name: budget_figures
--- Budgets that registries told, those with most references first: hosts can make up registries.
-SELECT b.registry, b.credential, b.rate_limit, greatest(b.rate_remaining, 0) AS rate_remaining
-FROM ops.registries AS b
-LEFT JOIN (
-  SELECT r.registry, count(*) AS found
-  FROM fleet.answers AS a
-  JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
-  WHERE a.hosts > 0
-  GROUP BY r.registry
-) AS n ON n.registry = b.registry
-WHERE b.rate_limit > 0 AND b.rate_remaining IS NOT NULL
-ORDER BY n.found DESC NULLS LAST, b.registry, b.credential
+-- Budgets that registries told, those of most hosts first: a host can make up registries and references.
+SELECT registry, credential, rate_limit, greatest(rate_remaining, 0) AS rate_remaining
+FROM ops.registries
+WHERE rate_limit > 0 AND rate_remaining IS NOT NULL
+ORDER BY hosts DESC, registry, credential
 LIMIT $1::integer

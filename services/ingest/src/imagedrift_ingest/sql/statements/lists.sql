@@ -321,6 +321,7 @@ WHERE n.ref_id = s.ref_id AND n.step = s.step
 -- and after a failure another one than before. At most
 -- $2 descriptions are out at a time, and of what one host alone brought $3: hosts take turns, as for
 -- references. What is out has the first turns. $4: questions from before that have left their stream.
+-- Of one host about a thousand are looked at, drawn anew each time: see `undescribed`.
 WITH out AS MATERIALIZED (
   SELECT coalesce(a.brought_by, 0) AS brought_by, greatest(a.weight, 1) AS weight
   FROM fleet.descriptions AS d
@@ -352,11 +353,18 @@ WITH out AS MATERIALIZED (
   FROM fleet.registry_states
   GROUP BY registry
   HAVING bool_and(greatest(blocked_until, get_blocked_until, '-infinity') > $1::timestamptz)
+), crowds AS MATERIALIZED (
+  SELECT brought_by, count(*) AS digests FROM wanting WHERE weight = 1 GROUP BY brought_by HAVING count(*) > 1000
+), drawn AS MATERIALIZED (
+  SELECT u.*
+  FROM wanting AS u
+  LEFT JOIN crowds AS w ON w.brought_by = u.brought_by AND u.weight = 1
+  WHERE random() * coalesce(w.digests, 1) < 1000
 ), askable AS (
   SELECT
     w.*, a.failure IS NOT NULL OR a.gone AS doubtful,
     d.failure IS NOT NULL AND d.asked_ref_id IS NOT DISTINCT FROM w.ref_id AS failed_here
-  FROM wanting AS w
+  FROM drawn AS w
   JOIN fleet.image_refs AS r ON r.ref_id = w.ref_id
   JOIN fleet.answers AS a ON a.ref_id = w.ref_id
   LEFT JOIN fleet.descriptions AS d ON d.digest = w.digest

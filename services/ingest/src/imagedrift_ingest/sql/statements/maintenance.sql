@@ -247,13 +247,24 @@ DELETE FROM fleet.hosts WHERE host_id IN (
 )
 
 -- name: mark_unused
--- Note since when images are on no host, and which are on one again.
-WITH now_used AS MATERIALIZED (
-  SELECT c.comparison_id, u.hosts > 0 AS used
-  FROM fleet.comparisons AS c
-  JOIN fleet.usage AS u ON u.comparison_id = c.comparison_id
-  WHERE (u.hosts > 0) = (c.unused_since IS NOT NULL)
-  ORDER BY c.comparison_id
+-- Note since when images are on no host, and which are on one again. Of a large table few rows are to be
+-- changed, and no index tells which: so it is read once in a run, $4 rows at a time from $3 on.
+WITH looked AS MATERIALIZED (
+  SELECT comparison_id, unused_since IS NOT NULL AS is_marked
+  FROM fleet.comparisons
+  WHERE comparison_id > $3::bigint
+  ORDER BY comparison_id
+  LIMIT $4::integer
+), changes AS MATERIALIZED (
+  SELECT comparison_id, sum(hosts) AS hosts FROM fleet.usage_changes GROUP BY comparison_id
+), now_used AS MATERIALIZED (
+  SELECT l.comparison_id, t.hosts + coalesce(c.hosts, 0) > 0 AS used
+  FROM looked AS l
+  -- Each by the index: joined, all totals could be read for a few images.
+  CROSS JOIN LATERAL (SELECT u.hosts FROM fleet.usage_totals AS u WHERE u.comparison_id = l.comparison_id LIMIT 1) AS t
+  LEFT JOIN changes AS c ON c.comparison_id = l.comparison_id
+  WHERE (t.hosts + coalesce(c.hosts, 0) > 0) = l.is_marked
+  ORDER BY l.comparison_id
   LIMIT $2::integer
 ), locked AS MATERIALIZED (
   SELECT c.comparison_id, n.used
@@ -262,10 +273,16 @@ WITH now_used AS MATERIALIZED (
   WHERE n.used = (c.unused_since IS NOT NULL)
   ORDER BY c.comparison_id
   FOR NO KEY UPDATE OF c
+), marked AS (
+  UPDATE fleet.comparisons AS c SET unused_since = CASE WHEN NOT l.used THEN $1::timestamptz END
+  FROM locked AS l
+  WHERE c.comparison_id = l.comparison_id
+  RETURNING c.comparison_id
 )
-UPDATE fleet.comparisons AS c SET unused_since = CASE WHEN NOT l.used THEN $1::timestamptz END
-FROM locked AS l
-WHERE c.comparison_id = l.comparison_id
+SELECT
+  (SELECT count(*) FROM marked) AS changed,
+  CASE WHEN (SELECT count(*) FROM now_used) < $2::integer THEN (SELECT max(comparison_id) FROM looked)
+    ELSE (SELECT max(comparison_id) FROM now_used) END AS looked_to
 
 -- name: drop_unused
 -- Remove images that were on no host for as long as history is kept.
@@ -305,19 +322,27 @@ DELETE FROM fleet.bases WHERE base_id IN (
 )
 
 -- name: drop_refs
--- Remove references that nobody has had for as long as history is kept, asked or not.
-DELETE FROM fleet.image_refs AS r
-WHERE r.ref_id IN (
-  SELECT u.ref_id
-  FROM fleet.image_refs AS u
-  LEFT JOIN fleet.answers AS a ON a.ref_id = u.ref_id
-  WHERE greatest(u.first_seen_at, a.attempted_at) < $1::timestamptz
-    AND NOT EXISTS (SELECT FROM fleet.comparisons AS c WHERE c.ref_id = u.ref_id)
-    AND NOT EXISTS (SELECT FROM fleet.newer AS n WHERE n.candidate_ref_id = u.ref_id)
-    AND NOT EXISTS (SELECT FROM fleet.bases AS b WHERE b.ref_id = u.ref_id)
-  ORDER BY u.ref_id
+-- Remove references that nobody has had for as long as history is kept, asked or not. They are read
+-- once in a run, $4 at a time from $3 on.
+WITH looked AS MATERIALIZED (
+  SELECT ref_id, first_seen_at FROM fleet.image_refs WHERE ref_id > $3::bigint ORDER BY ref_id LIMIT $4::integer
+), old AS MATERIALIZED (
+  SELECT l.ref_id
+  FROM looked AS l
+  -- Scalars, not joins: those could be planned to read all of a table for a few references.
+  WHERE greatest(l.first_seen_at, (SELECT a.attempted_at FROM fleet.answers AS a WHERE a.ref_id = l.ref_id)) < $1::timestamptz
+    AND (SELECT true FROM fleet.comparisons AS c WHERE c.ref_id = l.ref_id LIMIT 1) IS NULL
+    AND (SELECT true FROM fleet.newer AS n WHERE n.candidate_ref_id = l.ref_id LIMIT 1) IS NULL
+    AND (SELECT true FROM fleet.bases AS b WHERE b.ref_id = l.ref_id LIMIT 1) IS NULL
+  ORDER BY l.ref_id
   LIMIT $2::integer
+), dropped AS (
+  DELETE FROM fleet.image_refs AS r USING old WHERE r.ref_id = old.ref_id RETURNING r.ref_id
 )
+SELECT
+  (SELECT count(*) FROM dropped) AS changed,
+  CASE WHEN (SELECT count(*) FROM old) < $2::integer THEN (SELECT max(ref_id) FROM looked)
+    ELSE (SELECT max(ref_id) FROM old) END AS looked_to
 
 -- name: drop_lists
 -- Remove the tags of repositories that no reference is of any more.

@@ -6,10 +6,12 @@ Rules:
   messages, nor many images.
 - A large inventory that is new is stored alone, after the others of its batch. A host that sends
   one after the other waits in between (`core.pacing`).
+- Compressed ones are stored last, one at a time (`compressed`).
 """
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 from imagedrift_ingest.core import inventories, order
@@ -17,7 +19,7 @@ from imagedrift_ingest.core.identities import IdentityCache, IdentityReader
 from imagedrift_ingest.core.images import HostImages, images_of
 from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
 from imagedrift_ingest.core.pacing import Pacing
-from imagedrift_ingest.errors import MissingImages, ServerUnavailable
+from imagedrift_ingest.errors import DataRejected, MissingImages, ServerUnavailable
 from imagedrift_ingest.usecases.store.batches import (
     WENT_BACK,
     OrderedStream,
@@ -26,6 +28,7 @@ from imagedrift_ingest.usecases.store.batches import (
     newest_of,
     note_refusals,
 )
+from imagedrift_ingest.usecases.store.compressed import HOST_WAITS, CompressedInventories
 from imagedrift_runtime.clock import Clock
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, HandlerOutcome, Reject, Retry
@@ -71,20 +74,40 @@ class StoreInventories:
         self._clock = clock
         self._identities = IdentityCache()
         self._pacing = Pacing()
+        # The C library keeps freed memory for each thread: tens of megabytes for each that reads.
+        self._thread = ThreadPoolExecutor(1, "compressed")
+        self._compressed = CompressedInventories(self._store_compressed, self._pacing, clock)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[HandlerOutcome]:
-        """Store inventories, the newest of each host."""
+        """Store inventories, the newest of each host; compressed ones after the others."""
         late = order.put_off(deliveries)
-        told = iter(await _read_all([d for n, d in enumerate(deliveries) if n not in late]))
-        read = [WENT_BACK if n in late else next(told) for n in range(len(deliveries))]
+        small = {n for n, each in enumerate(deliveries) if is_compressed(each.payload)} - late
+        plain = set(range(len(deliveries))) - small - late
+        told: dict[int, HandlerOutcome] = dict.fromkeys(late, WENT_BACK)
+        for chosen, handle in ((plain, self._handle_plain), (small, self._compressed.handle)):
+            indexes = sorted(chosen)
+            told |= zip(indexes, await handle([deliveries[n] for n in indexes]), strict=True)
+        outcomes = [told[n] for n in range(len(deliveries))]
+        note_refusals(self._refusals, deliveries, outcomes)
+        return outcomes
+
+    async def _handle_plain(self, deliveries: Sequence[Delivery]) -> list[HandlerOutcome]:
+        """Store inventories that are plain JSON."""
+        read = await _read_all(deliveries)
         newest = inventories.newest(r for r in read if isinstance(r, ReceivedInventory))
         stored = await self._store_newest(newest)
-        outcomes = [
+        return [
             stored.get((r.name, r.seq), Done()) if isinstance(r, ReceivedInventory) else r
             for r in read
         ]
-        note_refusals(self._refusals, deliveries, outcomes)
-        return outcomes
+
+    async def _store_compressed(self, delivery: Delivery) -> HandlerOutcome:
+        """Read and store one inventory."""
+        read = await asyncio.get_running_loop().run_in_executor(self._thread, _read, delivery)
+        if isinstance(read, Reject):
+            return read
+        [outcome] = await bisect([read], self._store)
+        return outcome
 
     async def _store_newest(
         self, received: Sequence[ReceivedInventory]
@@ -108,20 +131,15 @@ class StoreInventories:
             return set()
         try:
             return await self._hosts.changed(large)
-        except ServerUnavailable:
+        except (ServerUnavailable, DataRejected):
             return {one.name for one in large}
 
     async def _store_large(self, one: ReceivedInventory) -> HandlerOutcome:
         """Store a large inventory, unless its host has to wait."""
-        began = self._clock.monotonic()
-        wait_s = self._pacing.wait_s(one.name, began)
-        if wait_s:
-            return Retry("large inventories of one host wait for each other", wait_s)
-        self._pacing.begin(one.name)
-        try:
+        if wait_s := self._pacing.wait_s(one.name, self._clock.monotonic()):
+            return Retry(HOST_WAITS, wait_s)
+        with self._pacing.work_on(one.name, self._clock.monotonic):
             [outcome] = await bisect([one], self._store)
-        finally:
-            self._pacing.end(one.name, began, self._clock.monotonic())
         return outcome
 
     async def _store(self, batch: Sequence[ReceivedInventory]) -> Sequence[HandlerOutcome]:
@@ -163,9 +181,8 @@ class StoreInventories:
 
 
 async def _read_all(deliveries: Sequence[Delivery]) -> list[ReceivedInventory | Reject]:
-    """Read messages: large ones, and compressed ones, beside the loop."""
-    size = sum(len(each.payload) for each in deliveries)
-    if size <= FEW_BYTES and not any(is_compressed(each.payload) for each in deliveries):
+    """Read messages: many bytes of them beside the loop."""
+    if sum(len(each.payload) for each in deliveries) <= FEW_BYTES:
         return [_read(each) for each in deliveries]
     return await asyncio.to_thread(lambda: [_read(each) for each in deliveries])
 
