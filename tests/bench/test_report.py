@@ -14,9 +14,10 @@ FIGURES: dict[str, float | int | str] = {"hosts": 3, "seconds": 1.23456, "words"
 
 @click.command()
 @report.count("--hosts", 5)
+@report.count("--many", 20, least=10)
 @click.option("--bad", multiple=True)
 @report.as_json
-def command(hosts: int, bad: tuple[str, ...], as_json: bool) -> None:
+def command(hosts: int, many: int, bad: tuple[str, ...], as_json: bool) -> None:
     """A benchmark."""
     report.finish("example", FIGURES | {"hosts": hosts}, as_json=as_json, failed_checks=bad)
 
@@ -49,3 +50,9 @@ def test_a_check_that_failed_ends_with_1() -> None:
 def test_a_count_is_at_least_one(hosts: str) -> None:
     """A fleet of none measures nothing."""
     assert CliRunner().invoke(command, ["--hosts", hosts]).exit_code == 2
+
+
+@pytest.mark.parametrize(("many", "code"), [("10", 0), ("9", 2)])
+def test_a_count_may_have_a_larger_least_one(many: str, code: int) -> None:
+    """A fleet that is too small for a benchmark is refused before it starts."""
+    assert CliRunner().invoke(command, ["--many", many]).exit_code == code

@@ -1,8 +1,9 @@
 """Some weeks of a fleet that builds and throws away: the tables settle, with maintenance alone."""
 
 import asyncpg
+from click.testing import CliRunner
 
-from imagedrift_bench.year import MONTH, Churn, live
+from imagedrift_bench.year import MONTH, Churn, command, live, settled_after
 from imagedrift_ingest.adapters.postgres.migrations import migrate
 from imagedrift_ingest.core.retention import Retention
 
@@ -20,6 +21,11 @@ async def test_tables_settle_and_keep_what_is_in_use(database_dsn: str) -> None:
     assert lived.after["hosts"] <= CHURN.standing + CHURN.hosts * days
     assert lived.after["hosts"] >= CHURN.standing + CHURN.hosts
     assert lived.after["image_refs"] <= CHURN.tags * days
+    moved = CHURN.standing * (KEEP.history + 3)  # one tag of each standing host, every day
+    assert moved / 2 < lived.after["remote_history"] - lived.after["image_refs"] <= moved
+    assert 0 < lived.after["descriptions"] <= CHURN.tags * (days + 3)
+    assert 0 < lived.after["outbox"] <= CHURN.tags * (KEEP.dead_letters + 2)
+    assert 0 < lived.after["trend"] <= 288 * (KEEP.history + 2)
     assert lived.after["registry_states"] <= 10 * (KEEP.retire_after + 2)
     assert lived.after["dead_letters"] <= 100 * (KEEP.dead_letters + 2)
     assert lived.after["usage_changes"] <= CHURN.tags
@@ -43,3 +49,11 @@ async def test_a_step_that_fails_is_told_and_the_year_goes_on(database_dsn: str)
         for day in range(KEEP.dead_letters + 1, KEEP.dead_letters + 3)
     ]
     assert lived.after["hosts"] > 0
+
+
+def test_a_year_that_ends_before_the_tables_settle_is_refused() -> None:
+    """Days in which no table can have grown prove nothing: the options and the fix are named."""
+    settled = settled_after(Retention(history=90))
+    result = CliRunner().invoke(command, ["--days", str(settled + 1), "--history", "90"])
+    assert result.exit_code == 2
+    assert f"tables settle after {settled} days only" in result.output

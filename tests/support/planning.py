@@ -98,11 +98,17 @@ class Planned:
 
     async def has(self, host: str, *images: LocalImage) -> None:
         """A host reports."""
-        self._seq += 1
-        payload = codec.encode(inventory(host, images))
-        subject = subjects.inventory("fra1", host)
-        message = Delivery(subject, payload, "S", self._seq, 1, now())
-        assert await self._store.handle([message]) == [Done()]
+        await self.have([host], *images)
+
+    async def have(self, hosts: Sequence[str], *images: LocalImage) -> None:
+        """Hosts report the same, in one batch."""
+        told = [(subjects.inventory("fra1", host), inventory(host, images)) for host in hosts]
+        batch = [
+            Delivery(subject, codec.encode(message), "S", self._seq + nth, 1, now())
+            for nth, (subject, message) in enumerate(told, 1)
+        ]
+        self._seq += len(batch)
+        assert await self._store.handle(batch) == [Done()] * len(batch)
 
     async def answered(self, reference: str, version: object = 1, **facts: Any) -> None:
         """The registry answers."""

@@ -166,6 +166,10 @@ class GoodHosts:
         ]
 
     def _add_figures(self, name: str, took_s: Sequence[float]) -> None:
-        cuts = quantiles(took_s, n=100, method="inclusive") if len(took_s) > 1 else [0.0] * 99
+        """Add the figures of delays; a single one is both, and 0 says that there is none."""
+        if len(took_s) > 1:
+            cuts = quantiles(took_s, n=100, method="inclusive")
+        else:
+            cuts = [*took_s, 0.0][:1] * 99
         self.figures[f"{name}_p50_s"] = round(cuts[49], 3)
         self.figures[f"{name}_p99_s"] = round(cuts[98], 3)

@@ -22,10 +22,12 @@ progress = Console(stderr=True)
 """Where a benchmark prints its progress."""
 
 
-def count(option: str, default: int, told: str | None = None) -> Callable[[F], F]:
-    """Give a benchmark an option with a number of at least one."""
+def count(
+    option: str, default: int, told: str | None = None, *, least: int = 1
+) -> Callable[[F], F]:
+    """Give a benchmark an option with a number of at least one, or of a larger least one."""
     return click.option(
-        option, default=default, type=click.IntRange(min=1), show_default=True, help=told
+        option, default=default, type=click.IntRange(min=least), show_default=True, help=told
     )
 
 

@@ -121,6 +121,11 @@ class YearRows(Struct, kw_only=True):
         ]
 
 
+def settled_after(keep: Retention) -> int:
+    """Return after how many days the tables have their final size."""
+    return keep.history + keep.retire_after + MONTH
+
+
 async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> YearRows:
     """Run through this many days that end today, with maintenance each day."""
     async with postgres.database(
@@ -133,7 +138,7 @@ async def live(dsn: str, churn: Churn, keep: Retention, days: int) -> YearRows:
         today = (await connection.fetchval("SELECT now()")).replace(microsecond=0)
         begin = today - timedelta(days=days)
         await churn.begin(connection, begin, days)
-        settles = keep.history + keep.retire_after + MONTH
+        settles = settled_after(keep)
         lived = YearRows.beginning_with(await _rows(connection))
         for number in range(days):
             at = begin + timedelta(days=number)
@@ -172,16 +177,25 @@ async def _rows(connection: asyncpg.Connection) -> dict[str, int]:
 
 
 @click.command("year")
-@report.count("--days", 365)
-@report.count("--history", 90)
-@report.count("--standing", 2_000)
-@report.count("--tags", 2_000)
-@report.count("--hosts", 1_000)
+@report.count("--days", 365, "Days that pass, longer than the tables take to settle.")
+@report.count("--history", 90, "Days for which history is kept.")
+@report.count("--standing", 2_000, "Hosts that stay.")
+@report.count("--tags", 2_000, "New tags of each day.")
+@report.count("--hosts", 1_000, "Hosts that come for a day.")
 @report.as_json
 def command(days: int, history: int, standing: int, tags: int, hosts: int, as_json: bool) -> None:
-    """Run through a year of new tags and hosts, with maintenance each day."""
+    """Run through a year of new tags and hosts, with maintenance each day.
+
+    Exits with 1 where a table has more rows at the end than when the longest retention was over.
+    """
+    keep = Retention(history=history)
+    if days <= settled_after(keep) + 1:
+        raise click.UsageError(
+            f"--days {days}: tables settle after {settled_after(keep)} days only, so that nothing"
+            " would be checked; let more days pass, or keep a shorter --history"
+        )
     churn = Churn(standing=standing, tags=tags, hosts=hosts)
-    figures, failed = asyncio.run(_measure(churn, Retention(history=history), days))
+    figures, failed = asyncio.run(_measure(churn, keep, days))
     report.finish("year", figures, as_json=as_json, failed_checks=failed)
 
 

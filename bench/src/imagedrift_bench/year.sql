@@ -57,10 +57,11 @@ SELECT h.host_id, c.comparison_id, $1
 FROM numbered AS h JOIN c ON c.n IN (2 * h.n, 2 * h.n - 1);
 
 -- name: replace
--- The standing hosts change their images.
+-- The standing hosts change their images, but for those of the first day: their tags move all year.
 WITH gone AS (
-  DELETE FROM fleet.host_images AS i USING fleet.hosts AS h
+  DELETE FROM fleet.host_images AS i USING fleet.hosts AS h, fleet.comparisons AS c, fleet.image_refs AS r
   WHERE h.host_id = i.host_id AND h.site = 'fra1'
+    AND c.comparison_id = i.comparison_id AND r.ref_id = c.ref_id AND r.tag NOT LIKE '0-%'
   RETURNING i.host_id, i.comparison_id
 ), c AS (
   SELECT comparison_id, ref_id, row_number() OVER () AS n FROM fleet.comparisons

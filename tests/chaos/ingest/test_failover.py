@@ -94,7 +94,7 @@ async def keys_of_new_hosts(server: PostgresServer) -> set[int]:
     """Make rows for hosts, and return their keys."""
     async with connection.pool(server.dsn(), connections=1) as pool:
         names = ["fra1"] * 50, [f"h{number}" for number in range(50)]
-        await pool.execute(load("hosts")["insert_hosts"], *names)
+        await pool.execute(load("hosts")["insert_hosts"], *names, *[[]] * 10)
         return {row["host_id"] for row in await pool.fetch(load("hosts")["select_ids"], *names)}
 
 

@@ -40,7 +40,8 @@ async def insert_hosts(postgres: PostgresServer, *hosts: str) -> None:
     """Make the rows of hosts, as another ingest does that heard them first."""
     connection = await asyncpg.connect(postgres.dsn())
     try:
-        await connection.execute(load("hosts")["insert_hosts"], ["fra1"] * len(hosts), list(hosts))
+        names = ["fra1"] * len(hosts), list(hosts)
+        await connection.execute(load("hosts")["insert_hosts"], *names, *[[]] * 10)
     finally:
         await connection.close()
 

@@ -71,6 +71,7 @@ async def test_a_page_is_left_and_found_again_where_it_was(chrome: Browser, site
         async with page.expect_response("**/events"):
             await page.go_back()
         await page.wait_for_function("scrollY === 500")
+        assert page.url == f"{site}/hosts/fra1/web-1"
 
 
 async def test_a_page_is_read_without_scripts(chrome: Browser, site: str) -> None:

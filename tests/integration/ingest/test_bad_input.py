@@ -205,10 +205,10 @@ async def test_a_flood_of_bad_messages_from_one_host_is_one_row(
     dsn: str, fresh_nats: NatsServer, agents: Fleet, operator: Operator
 ) -> None:
     """P9: a flood of bad messages of one host is one row, with a dead letter per doubling."""
-    sql = "SELECT * FROM ops.dead_letters WHERE times >= 16"
+    sql = "SELECT * FROM ops.dead_letters WHERE times >= 128"
 
     async def flooded() -> list[dict[str, object]]:
-        for _ in range(20):
+        for _ in range(50):
             await agents.bus.publish(subjects.inventory("fra1", "web-1"), b"{" + b"x" * 50_000)
         return await operator.ask(sql)
 

@@ -68,6 +68,17 @@ async def test_what_no_host_has_any_more_is_never_due_again(planned: Planned) ->
     assert await planned.names() == [NGINX]
 
 
+async def test_what_nobody_had_is_due_as_soon_as_a_known_host_gets_it(planned: Planned) -> None:
+    """A reference that no host had any more is due at once when a host with others gets it."""
+    await planned.has("web-1", image())
+    await planned.has("web-1", *many("own", 1))
+    await maintain_on(planned.database).count_hosts()
+    assert NGINX not in await due(planned)
+
+    await planned.has("web-1", *many("own", 1), image())
+    assert NGINX in await due(planned)
+
+
 async def test_a_reference_with_local_images_only_is_never_due(
     planned: Planned, operator: Operator
 ) -> None:

@@ -27,19 +27,10 @@ async def test_a_reference_that_many_bring_at_once_has_their_weight_at_once(
 ) -> None:
     """A reference that many hosts bring at once is asked before those of one host."""
     await planned.has("one", *many("one", 20, 1))
-    await planned.database.pool.execute(
-        "INSERT INTO fleet.hosts (site, host)"
-        " SELECT 'fra1', 'h' || n FROM generate_series(1, 5) AS n"
-    )
     await planned.has("h9", image())
     await planned.has("h9")
     await maintain_on(planned.database).count_hosts()
-    await planned.database.pool.execute(
-        "INSERT INTO fleet.host_images (host_id, comparison_id, since, running)"
-        " SELECT h.host_id, c.comparison_id, now(), 1 FROM fleet.hosts AS h, fleet.comparisons AS c"
-        " JOIN fleet.image_refs AS r USING (ref_id)"
-        f" WHERE h.host ~ '^h[1-5]$' AND r.reference = '{NGINX}'"
-    )
+    await planned.have([f"h{n}" for n in range(1, 6)], image(running=1))
     assert (await planned.names())[0] == NGINX
 
 

@@ -31,6 +31,15 @@ INSERT INTO fleet.host_images (host_id, comparison_id, since, running)
 SELECT (SELECT min(host_id) FROM fleet.hosts), comparison_id, now(), 1 FROM c
 """
 """One host names registries that do not exist."""
+ANSWERED = """
+UPDATE fleet.answers AS a
+SET
+  remote_digest = $1, remote_since = now() - interval '9 days',
+  failing_since = now() - interval '47 hours'
+FROM fleet.image_refs AS r
+WHERE r.ref_id = a.ref_id AND r.registry = 'made-up-99.example'
+"""
+"""One of them did answer, and fails for less long than the others."""
 GONE = "UPDATE fleet.answers SET failure = NULL, gone = true WHERE failure = 'denied'"
 NEWER = """
 SELECT v.reference, n.tag
@@ -81,6 +90,19 @@ async def test_registries_that_one_host_made_up_hide_no_real_one(dsn: str) -> No
         assert len(told) == 11
         assert "ghcr.io" in told
         assert [each.topic.reference for each in await views.errors("ghcr.io")] == ["ghcr.io"]
+
+
+async def test_a_registry_that_ever_answered_is_told_before_made_up_ones(dsn: str) -> None:
+    """Of the registries of one host the one that did answer is among the few that are told."""
+    await execute(dsn, MADE_UP, OLD)
+    async with open_database(dsn) as database:
+        assert "made-up-99.example" not in {
+            each.topic.reference for each in await DueViews(database).errors()
+        }
+        await execute(dsn, ANSWERED, OLD)
+        told = [each.topic.reference for each in await DueViews(database).errors()]
+        assert len(told) == 10
+        assert "made-up-99.example" in told
 
 
 async def test_candidates_are_what_not_every_route_has_claimed(dsn: str) -> None:

@@ -116,6 +116,10 @@ async def test_streams_of_before_are_bounded_in_place(empty: Bus) -> None:
     await provision.ensure(empty)
 
     assert {step.action for step in await provision.ensure(empty)} == {"unchanged"}
+    found = await jetstream(empty).streams_info()
+    assert {info.config.name: info.config.max_bytes for info in found} == {
+        name: mib * 1024 * 1024 for name, mib in STREAM_MIB.items()
+    }
     inventory = await jetstream(empty).stream_info(subjects.STREAM_INVENTORY)
     assert (inventory.state.messages, inventory.config.discard) == (1, "new")
 

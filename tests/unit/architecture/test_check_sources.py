@@ -88,6 +88,21 @@ PLANTED = {
         {"tests/unit/test_a.py": "def helper(): pass\ndef test_a(): helper()"},
         "tests/unit/test_a.py:2: test_a asserts nothing",
     ),
+    "a test that calls a fake which asserts": (
+        check_sources.assertions,
+        {"tests/unit/test_a.py": "class A:\n def get(self): assert 1 < 2\ndef test_a(): A().get()"},
+        "tests/unit/test_a.py:3: test_a asserts nothing",
+    ),
+    "a test whose helper raises": (
+        check_sources.assertions,
+        {"tests/unit/test_a.py": "def get(): raise OSError\ndef test_a(): get()"},
+        "tests/unit/test_a.py:2: test_a asserts nothing",
+    ),
+    "an assertion of a constant": (
+        check_sources.assertions,
+        {"tests/unit/test_a.py": "def test_a():\n assert True"},
+        "tests/unit/test_a.py:1: test_a asserts nothing",
+    ),
     "a module that decides, with a test of another name": (
         check_sources.own_tests,
         {"cli/src/imagedrift_cli/a.py": DECIDES, "tests/unit/cli/test_b.py": ""},
@@ -130,7 +145,7 @@ GOOD = {
     ),
     "a test whose helper asserts": (
         check_sources.assertions,
-        {"tests/a.py": "def deep(): assert 1\ndef helper(): deep()\ndef test_a(): helper()"},
+        {"tests/a.py": "def deep(): assert f()\ndef helper(): deep()\ndef test_a(): helper()"},
     ),
     "a module that decides nothing": (
         check_sources.own_tests,

@@ -24,7 +24,7 @@ def test_thousands_of_images_are_held_against_thousands_of_children_at_once() ->
     for n in range(20_000):
         local = LocalSide(image_id=digest(1), repo_digests=("x",), platform=f"linux/arch{n % 500}")
         assert judge(local, REMOTE, inside).verdict == "outdated"
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from imagedrift_ingest.core.identities import IdentityCache
 from imagedrift_ingest.core.images import (
+    AT_ONCE_BYTES,
     FAULTS_TOLD,
     MOST_READ,
     HostImage,
@@ -153,7 +154,7 @@ def test_an_image_that_is_listed_twenty_thousand_times_is_merged_at_once() -> No
     told = [one | {"containers": [f"c{n:05}"], "running": n % 3} for n in range(MOST_IMAGES)]
     began = time.process_time()
     [merged] = images(*told)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 1
     assert merged.local.running == 2
     assert merged.local.containers == tuple(f"c{n:05}" for n in range(1000))
 
@@ -163,8 +164,9 @@ def test_an_image_that_is_listed_twenty_thousand_times_is_merged_at_once() -> No
     [
         ("[" + ",".join(["[]"] * 900_000) + "]", {"refused": MOST_READ, "over_limit": 800_000}),
         (json.dumps([{"policy": {str(n): "" for n in range(400_000)}}]), {"refused": 1}),
+        (json.dumps([msgspec.to_builtins(image()) | {"odd": "x" * AT_ONCE_BYTES}]), {"refused": 1}),
     ],
-    ids=["a million entries", "a million labels"],
+    ids=["a million entries", "a million labels", "a good image in a megabyte"],
 )
 def test_what_would_be_costly_to_decode_is_counted_and_not_decoded(
     told: str, left_out: dict[str, int]

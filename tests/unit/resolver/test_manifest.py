@@ -12,6 +12,7 @@ from imagedrift_resolver.core.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     MANIFEST_CAP,
+    MOST_PARTS,
     OCI_INDEX,
     OCI_MANIFEST,
     Entry,
@@ -149,6 +150,18 @@ def test_a_document_of_a_million_parts_is_not_decoded(part: bytes) -> None:
     began = time.process_time()
     assert isinstance(read_manifest(body, OCI_INDEX), Strange)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("mark", [b"{", b"[", b","])
+def test_each_kind_of_part_has_a_bound_of_its_own(mark: bytes) -> None:
+    """A document at the bound of objects, lists or values is read, and one beyond it is not."""
+    bare = b'{"layers":[],"config":{"digest":"%s","size":2},"of":[%s0]}'
+    part = {b"{": b"{},", b"[": b"[],", b",": b"0,"}[mark]
+    room = MOST_PARTS[mark] - bare.count(mark)
+    at, beyond = (bare % (D[2].encode(), part * count) for count in (room, room + 1))
+    assert at.count(mark) == MOST_PARTS[mark]
+    assert read_manifest(at, OCI_MANIFEST) == Manifest(D[2], 2)
+    assert isinstance(read_manifest(beyond, OCI_MANIFEST), Strange)
 
 
 def test_an_image_of_many_layers_is_read() -> None:

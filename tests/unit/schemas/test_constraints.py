@@ -38,8 +38,8 @@ from imagedrift_schemas.v1 import (
     RegistryState,
     Resolve,
 )
-from support.ingest import NOW
-from support.schemas import DIGESTS, REFERENCES, REGISTRIES, committed, messages
+from support.ingest import NOW, digest, image, inventory
+from support.schemas import DIGESTS, REFERENCES, REGISTRIES, committed, faults, messages
 from support.storing import StillStream, store_answers, store_inventories
 
 STRUCTS = sorted({part for route in ROUTES for part in structs_of(route.message)}, key=str)
@@ -93,6 +93,23 @@ async def test_an_inventory_that_the_schema_lets_through_is_stored_with_every_im
 
     assert outcomes == [Done()]
     assert hosts.stored[name].left_out == {}
+
+
+@pytest.mark.parametrize(("beyond", "is_let_through"), [(0, True), (1, False)])
+async def test_an_image_has_as_many_digests_as_its_schema_lets_through(
+    beyond: int, is_let_through: bool
+) -> None:
+    """Schema and ingest take as many repo digests as the bound says, and both refuse one more."""
+    digests = tuple(digest(("many", n)) for n in range(constraints.MOST_DIGESTS + beyond))
+    told = codec.encode(inventory("web-1", [image(repo_digests=digests)]))
+    hosts = Hosts()
+
+    await store_inventories(hosts).handle(
+        [Delivery(subjects.inventory("fra1", "web-1"), told, "S", 1, 1, NOW)]
+    )
+
+    assert (faults(told) == []) == is_let_through
+    assert (hosts.stored["fra1", "web-1"].left_out == {}) == is_let_through
 
 
 @given(messages(Alive))

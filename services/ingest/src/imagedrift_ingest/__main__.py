@@ -21,7 +21,7 @@ with without_collecting():
 SERVICE = "imagedrift-ingest"
 ABOUT = "imagedrift-ingest: inventories and answers in, facts, comparisons and questions out."
 OTHER_CONNECTIONS = 5
-COLLECT_EVERY = 50_000
+COLLECT_EVERY = 200_000
 """New objects between two searches for cycles: a batch makes tens of thousands, none in a cycle."""
 EVERY = Periods()
 

@@ -139,8 +139,13 @@ class Wiring:
             Work("look_at_lists", parts.tag_bookmarks.look, every.bookmarks),
             Work("registries", parts.follow_registries.run, every.registries, self._process.reload),
             Work("look_at_lanes", parts.lanes.look, every.lanes),
-            Work("tidy", maintain.tidy, every.tidy),
-            Work("analyze_grown", maintain.analyze_grown, every.analyze),
+            Work("tidy", maintain.tidy, every.tidy, first_after_s=every.tidy / 360),
+            Work(
+                "analyze_grown",
+                maintain.analyze_grown,
+                every.analyze,
+                first_after_s=every.analyze,
+            ),
             Work("add_up_usage", maintain.add_up_usage, every.add_up),
             Work("count_hosts", maintain.count_hosts, every.count, first_after_s=every.count),
             Work(

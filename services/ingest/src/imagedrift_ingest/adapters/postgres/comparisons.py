@@ -41,9 +41,10 @@ FACTS_BYTES = 200  # of a key and facts, about
 
 
 class Comparison(NamedTuple):
-    """The key of a comparison, and the facts that its first host told."""
+    """The keys of a comparison and its reference, and the facts that its first host told."""
 
     comparison_id: int
+    ref_id: int
     facts: Facts
     has_versions: bool = False
     """Whether the facts of its labels are stored: most images have no such label."""
@@ -86,10 +87,11 @@ class ComparisonIds:
         known = self._known
         wanted = {image.key for images in brought.values() for image in images}
         found = _remembered(known, wanted)
-        new = _running_first(wanted - found.keys(), brought)
+        lacking = _having(brought, wanted - found.keys())
+        new = _running_first(wanted - found.keys(), lacking)
         while new:
             async with self._locks.take(new, MADE_AT_ONCE) as some:
-                found |= await self._found_or_made(known, some, brought)
+                found |= await self._found_or_made(known, some, lacking)
             done = set(some)
             new = [key for key in new if key not in done]
         return found | await self._add_versions(known, found, brought)
@@ -129,11 +131,7 @@ class ComparisonIds:
         missing = {key: identity for key, identity in new.items() if key not in found}
         if not missing:
             return found
-        lacking = {
-            host_id: lacks
-            for host_id, images in brought.items()
-            if (lacks := [image for image in images if image.key in missing])
-        }
+        lacking = _having(brought, missing)
         made = await self._database.transaction(self._make, missing, lacking)
         self.made += len(made)
         self.bringers |= lacking.keys()
@@ -157,12 +155,15 @@ class ComparisonIds:
         others: dict[ImageKey, bytes] = {}  # another replica made them first
         for image in images:
             key, identity = image.key, missing[image.key]
-            made_id = ids.get((refs[key.reference].ref_id, identity))
+            ref_id = refs[key.reference].ref_id
+            made_id = ids.get((ref_id, identity))
             if made_id is None:
                 others[key] = identity
             else:
                 facts = Facts(image.local.size, image.local.created_at)
-                found[key] = Comparison(made_id, facts, bool(versions.of_local(image.local)))
+                found[key] = Comparison(
+                    made_id, ref_id, facts, bool(versions.of_local(image.local))
+                )
         return found | await _find(connection, others) if others else found
 
     async def _hold(
@@ -199,6 +200,17 @@ class ComparisonIds:
         return [images[key] for key in given]
 
 
+def _having(
+    brought: Mapping[int, Sequence[HostImage]], keys: Collection[ImageKey]
+) -> dict[int, list[HostImage]]:
+    """Return the hosts that bring some of the images, with these."""
+    return {
+        host_id: some
+        for host_id, images in brought.items()
+        if (some := [image for image in images if image.key in keys])
+    }
+
+
 def _running_first(
     new: Collection[ImageKey], brought: Mapping[int, Sequence[HostImage]]
 ) -> list[ImageKey]:
@@ -223,8 +235,8 @@ async def _find(
         SQL["find"], [key.reference for key in keys], [*identities.values()]
     )
     return {
-        keys[nth - 1]: Comparison(key, Facts(size, created_at), has_versions)
-        for nth, key, size, created_at, has_versions in found
+        keys[nth - 1]: Comparison(key, ref_id, Facts(size, created_at), has_versions)
+        for nth, key, ref_id, size, created_at, has_versions in found
     }
 
 

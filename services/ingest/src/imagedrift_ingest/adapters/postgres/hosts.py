@@ -20,7 +20,13 @@ from msgspec import Struct
 from imagedrift_ingest.adapters.postgres.bookmarks import Bookmark, Bookmarks
 from imagedrift_ingest.adapters.postgres.comparisons import Comparison, ComparisonIds
 from imagedrift_ingest.adapters.postgres.connection import Database, arguments
-from imagedrift_ingest.adapters.postgres.host_ids import SQL, HostIds, RowsGone
+from imagedrift_ingest.adapters.postgres.host_ids import (
+    SQL,
+    HostIds,
+    RowsGone,
+    description,
+)
+from imagedrift_ingest.adapters.postgres.references import wake
 from imagedrift_ingest.core import quota
 from imagedrift_ingest.core.identities import ImageKey
 from imagedrift_ingest.core.images import Facts, HostImages, own_facts
@@ -80,7 +86,7 @@ class HostTables:
 
     async def changed(self, received: Sequence[ReceivedInventory]) -> set[HostName]:
         """Name the hosts whose images have to be read, as their hash is not the stored one."""
-        ids = await self._keys.of([one.name for one in received])
+        ids = await self._keys.of_inventories(received)
         of = [ids[one.name] for one in received]
         rows = await self._database.fetch(SQL["changed"], of, [one.content for one in received])
         changed = {row["host_id"] for row in rows}
@@ -98,7 +104,7 @@ class HostTables:
 
         Raises `MissingImages` when a host changed meanwhile whose images were not given.
         """
-        ids = await self._keys.of([one.name for one in received])
+        ids = await self._keys.of_inventories(received)
         made = self._comparisons.made
         keys = await self._comparisons.keys_of({ids[n]: read.images for n, read in images.items()})
         images = {name: quota.stored(read, keys) for name, read in images.items()}
@@ -137,6 +143,7 @@ class HostTables:
         later = [by_id[row["host_id"]] for row in changed if not row["first"]]
         since = {batch.ids[one.name]: one.seen_at for one in later}
         await _reconcile(connection, since, _rows(later, batch))
+        await _wake(connection, [*first, *later], batch)
         doubtful = {row["seq"] for row in found if row["message_order"] == "doubtful"}
         return _Stored(len(newer), len(changed), set() if batch.surely_newest else doubtful)
 
@@ -225,18 +232,26 @@ async def _reconcile(
         await connection.execute(SQL["reconcile"], *columns, *moments, CHANGES_A_DAY)
 
 
+async def _wake(
+    connection: asyncpg.Connection, changed: Sequence[ReceivedInventory], batch: _Batch
+) -> None:
+    """Make references due that nobody had, and that these hosts have an image of to compare."""
+    brought = {batch.ids[one.name]: batch.images[one.name].images for one in changed}
+    ref_ids = {
+        batch.keys[image.key].ref_id
+        for images in brought.values()
+        for image in images
+        if image.key.repo_digests
+    }
+    if ref_ids:
+        await wake(connection, ref_ids, brought)
+
+
 async def _rename(
     connection: asyncpg.Connection,
     received: Sequence[ReceivedInventory],
     ids: Mapping[HostName, int],
 ) -> None:
-    rows: list[tuple[Any, ...]] = []
-    for one in received:
-        about = one.envelope
-        labels = msgspec.json.encode(about.labels).decode()
-        where = (ids[one.name], about.hostname, labels, about.place, about.os, about.arch)
-        programs = (about.engine, about.engine_version, about.agent_version)
-        skipped = msgspec.json.encode(about.skipped).decode()
-        rows.append((*where, *programs, skipped, one.seen_at))
+    rows = [(ids[one.name], *description(one), one.seen_at) for one in received]
     if rows:
         await connection.execute(SQL["describe_hosts"], *arguments(sorted(rows), 11))

@@ -3,6 +3,7 @@
 Rules:
 - New rows are made sorted, so that replicas cannot deadlock.
 - A new reference has no answer, and no other session sees it before the commit: it needs no lock.
+- A reference that no host had rests. It is due when a host gets it, at once (`wake`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -54,13 +55,27 @@ async def add_references(
     refs = {text: LockedReference(ref_id, text, rows[text][-1], NO_ANSWER) for text, ref_id in made}
     asked = {text for text, ref in refs.items() if ref.policy == "ask"}
     wanted = demand.demand_of(asked, brought or {})
-    answers = [_answer(ref, wanted.get(text, demand.NONE)) for text, ref in refs.items()]
+    answers = [_answer(ref.ref_id, wanted.get(text, demand.NONE)) for text, ref in refs.items()]
     await connection.execute(SQL["add_answers"], *arguments(answers, 4))
     return refs
 
 
-def _answer(ref: LockedReference, wanted: Demand) -> tuple[Any, ...]:
-    return ref.ref_id, wanted.brought_by, wanted.hosts, wanted.running
+async def wake(
+    connection: asyncpg.Connection,
+    ref_ids: Collection[int],
+    brought: Mapping[int, Sequence[HostImage]],
+) -> None:
+    """Make those of the references due that rest: hosts have them now."""
+    rows = await connection.fetch(SQL["resting"], [*ref_ids])
+    resting = {row["reference"]: row["ref_id"] for row in rows}
+    if resting:
+        wanted = demand.demand_of(resting, brought)
+        answers = [_answer(resting[text], of) for text, of in wanted.items()]
+        await connection.execute(SQL["wake"], *arguments(answers, 4))
+
+
+def _answer(ref_id: int, wanted: Demand) -> tuple[Any, ...]:
+    return ref_id, wanted.brought_by, wanted.hosts, wanted.running
 
 
 async def lock(

@@ -2,7 +2,7 @@
 
 -- name: find
 -- Comparisons that are known, with the facts that their first host told.
-SELECT s.nth, c.comparison_id, c.size_bytes, c.created_at, c.facts IS NOT NULL AS has_versions
+SELECT s.nth, c.comparison_id, c.ref_id, c.size_bytes, c.created_at, c.facts IS NOT NULL AS has_versions
 FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS s (reference, identity, nth)
 JOIN fleet.image_refs AS r ON r.reference = s.reference
 JOIN fleet.comparisons AS c ON c.ref_id = r.ref_id AND c.identity = s.identity
@@ -92,6 +92,28 @@ SET next_check_at = least(a.next_check_at, greatest(now(), greatest(a.attempted_
 FROM fleet.image_refs AS r
 WHERE a.ref_id = any($1::bigint[]) AND r.ref_id = a.ref_id AND r.policy = 'ask'
   AND a.next_check_at > greatest(now(), greatest(a.attempted_at, a.asked_at) + make_interval(secs => $2::float8))
+
+-- name: resting
+-- Which of these references rest: no host had an image of them to compare, so their answers are not due.
+SELECT a.ref_id, r.reference
+FROM (
+  SELECT a.ref_id FROM fleet.answers AS a
+  WHERE a.ref_id = any($1::bigint[]) AND a.next_check_at IS NULL
+  ORDER BY a.ref_id
+  FOR NO KEY UPDATE OF a
+) AS a
+JOIN fleet.image_refs AS r ON r.ref_id = a.ref_id
+WHERE r.policy = 'ask'
+
+-- name: wake
+-- Make references due that rested and that hosts have now.
+UPDATE fleet.answers AS a SET
+  next_check_at = now(),
+  brought_by = s.brought_by,
+  hosts = greatest(a.hosts, s.hosts),
+  weight = greatest(a.weight, s.running)
+FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[]) AS s (ref_id, brought_by, hosts, running)
+WHERE a.ref_id = s.ref_id
 
 -- name: add_facts
 -- Keep what the labels of images say that were known before any agent told it. In id order, as

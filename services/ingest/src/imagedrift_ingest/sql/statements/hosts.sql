@@ -1,20 +1,29 @@
 -- Hosts, their inventories and their heartbeats.
 
 -- name: insert_hosts
--- Make rows for hosts that are new. Sorted by the caller, so that two replicas cannot deadlock. No
--- disk is waited for: what stores their messages comes later in the log, and is waited for.
+-- Make rows for hosts that are new, with what they say of themselves, if they said it. Sorted by the
+-- caller, so that two replicas cannot deadlock. No disk is waited for: what stores their messages comes
+-- later in the log, and is waited for.
 WITH hurried AS MATERIALIZED (
   SELECT set_config('synchronous_commit', 'off', true) AS done
 ), made AS (
-  INSERT INTO fleet.hosts (site, host)
-  SELECT s.site, s.host
-  FROM unnest($1::text[], $2::text[]) AS s (site, host)
+  INSERT INTO fleet.hosts (
+    site, host, hostname, labels, place, os, arch, engine, engine_version, agent_version, skipped
+  )
+  SELECT
+    s.site, s.host, coalesce(s.hostname, ''), coalesce(s.labels, '{}'), coalesce(s.place, ''), coalesce(s.os, ''),
+    coalesce(s.arch, ''), coalesce(s.engine, ''), coalesce(s.engine_version, ''), coalesce(s.agent_version, ''),
+    coalesce(s.skipped, '{}')
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[])
+    AS s (site, host, hostname, labels, place, os, arch, engine, engine_version, agent_version, skipped)
   WHERE (SELECT h.done FROM hurried AS h) = 'off'
   ON CONFLICT (site, host) DO NOTHING
-  RETURNING host_id
+  RETURNING site, host, host_id
 )
-INSERT INTO fleet.host_state (host_id, last_seen_at, counts)
-SELECT m.host_id, 'epoch', false FROM made AS m
+INSERT INTO fleet.host_state (host_id, last_seen_at, counts, about)
+SELECT m.host_id, 'epoch', false, s.about
+FROM made AS m
+JOIN unnest($1::text[], $2::text[], $12::bytea[]) AS s (site, host, about) ON s.site = m.site AND s.host = m.host
 
 -- name: select_ids
 -- The keys of hosts that are known.

@@ -17,7 +17,7 @@ from imagedrift_ingest.core.identities import IdentityCache, IdentityReader
 from imagedrift_ingest.core.images import HostImages, images_of
 from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
 from imagedrift_ingest.core.pacing import Pacing
-from imagedrift_ingest.errors import MissingImages, ServerUnavailable
+from imagedrift_ingest.errors import DataRejected, MissingImages, ServerUnavailable
 from imagedrift_ingest.usecases.store.batches import (
     WENT_BACK,
     OrderedStream,
@@ -108,7 +108,7 @@ class StoreInventories:
             return set()
         try:
             return await self._hosts.changed(large)
-        except ServerUnavailable:
+        except (ServerUnavailable, DataRejected):
             return {one.name for one in large}
 
     async def _store_large(self, one: ReceivedInventory) -> HandlerOutcome:
