@@ -1,5 +1,5 @@
 -- How many hosts use a registry, so that those that one host made up come last in every list
--- depends: 0043_asked_descriptions
+-- depends: 0044_faster_first
 -- migrate: apply
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '1min';
