@@ -330,7 +330,8 @@ WITH looked AS MATERIALIZED (
   SELECT l.ref_id
   FROM looked AS l
   -- Scalars, not joins: those could be planned to read all of a table for a few references.
-  WHERE greatest(l.first_seen_at, (SELECT a.attempted_at FROM fleet.answers AS a WHERE a.ref_id = l.ref_id)) < $1::timestamptz
+  WHERE l.first_seen_at < $1::timestamptz
+    AND coalesce((SELECT a.attempted_at FROM fleet.answers AS a WHERE a.ref_id = l.ref_id), '-infinity') < $1::timestamptz
     AND (SELECT true FROM fleet.comparisons AS c WHERE c.ref_id = l.ref_id LIMIT 1) IS NULL
     AND (SELECT true FROM fleet.newer AS n WHERE n.candidate_ref_id = l.ref_id LIMIT 1) IS NULL
     AND (SELECT true FROM fleet.bases AS b WHERE b.ref_id = l.ref_id LIMIT 1) IS NULL
