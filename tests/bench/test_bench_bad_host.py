@@ -48,10 +48,3 @@ def test_a_delay_that_was_not_measured_is_a_complaint(name: str) -> None:
     """A run in which no change was seen proves nothing, alone or beside a bad host."""
     assert complaints(ALONE, ALONE | {name: 0.0}) == [f"{name} was not measured"]
     assert complaints(ALONE | {name: 0.0}, ALONE) == [f"{name} was not measured"]
-
-
-def test_bombs_take_no_more_memory_than_one_of_them() -> None:
-    """Ingest that is sent bombs of 26 MB on and on has the memory of one of them at a time."""
-    figures = run("bad-host", "--hosts", "20", "--seconds", "5", "--attack", "bombs")
-    assert figures["bombs_dead_letters"] > 0
-    assert figures["bombs_ingest_rss_mb"] < 250

@@ -52,9 +52,15 @@ def faults(payload: bytes) -> list[str]:
     return [f"{error.json_path}: {error.message[:300]}" for error in found]
 
 
-def messages(message: type[Struct]) -> Strategy:
-    """Make messages, as JSON values, that the committed schema lets through."""
+def messages(message: type[Struct], *, with_some: str = "") -> Strategy:
+    """Make messages, as JSON values, that the committed schema lets through.
+
+    They have some of the parts that `with_some` names: most messages would have none.
+    """
     schema = committed(message)
+    if with_some:
+        schema["required"] = [*schema["required"], with_some]
+        schema["properties"][with_some]["minItems"] = 1
     check = VALIDATORS[name_of(message)]
     return values(schema, schema.get("$defs", {})).map(_in_full).filter(check.is_valid)
 
@@ -81,7 +87,8 @@ def values(schema: dict[str, Any], parts: dict[str, Any]) -> Strategy:
             keys = values(schema["propertyNames"], parts)
             return st.dictionaries(keys, values(schema["additionalProperties"], parts), max_size=3)
         case {"type": "array"}:
-            return st.lists(values(schema["items"], parts), max_size=3)
+            items = values(schema["items"], parts)
+            return st.lists(items, min_size=schema.get("minItems", 0), max_size=3)
         case {"type": "string"}:
             return _text(schema)
         case {"type": ("integer" | "number" | "boolean" | "null") as kind}:
@@ -153,7 +160,11 @@ REFERENCES: Final = st.builds(
     REPOSITORIES,
     st.one_of(TAGS.map(":{}".format), DIGESTS.map("@{}".format)),
 )
-_PLATFORMS: Final = st.one_of(st.just("linux/amd64"), _grammar("[a-z0-9][a-z0-9_.-]{0,63}/arm/v7"))
+_PLATFORMS: Final = st.one_of(
+    st.just("linux/amd64"),
+    _grammar("[a-z0-9][a-z0-9_.-]{0,63}/arm/v7"),
+    st.sampled_from([1, 63, 64]).map(lambda length: "/".join(["a" * length] * 3)),
+)
 
 
 def _canonical(text: str) -> str:

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from support.virtual_time import VirtualLoop
 
 # On a busy machine a slow example is no finding; a bound on time is asserted where it matters.
-settings.register_profile("unit", deadline=None)
+settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
 
 

@@ -79,7 +79,7 @@ def delivered(subject: str, message: Any) -> Delivery:
     return Delivery(subject, json.dumps(message).encode(), "S", 1, 1, NOW)
 
 
-@given(messages(Inventory))
+@given(messages(Inventory, with_some="images"))
 async def test_an_inventory_that_the_schema_lets_through_is_stored_with_every_image(
     message: dict[str, Any],
 ) -> None:
@@ -93,6 +93,7 @@ async def test_an_inventory_that_the_schema_lets_through_is_stored_with_every_im
 
     assert outcomes == [Done()]
     assert hosts.stored[name].left_out == {}
+    assert hosts.stored[name].images
 
 
 @pytest.mark.parametrize(("beyond", "is_let_through"), [(0, True), (1, False)])
@@ -130,7 +131,7 @@ def test_a_question_that_the_schema_lets_through_is_asked(message: dict[str, Any
     assert subjects.lookup("hub", question)
 
 
-@given(st.one_of(messages(Answer), messages(Described)))
+@given(st.one_of(messages(Answer), messages(Described, with_some="children")))
 async def test_an_answer_that_the_schema_lets_through_is_stored(message: dict[str, Any]) -> None:
     """Ingest takes answers and descriptions from the shared cache."""
     outcomes = await store_answers(Answers()).handle([delivered("a.b", message)])
@@ -148,7 +149,7 @@ def test_a_question_for_tags_that_the_schema_lets_through_has_a_subject(
     assert subjects.list_question("hub", question)
 
 
-@given(messages(Listed))
+@given(messages(Listed, with_some="tracks"))
 def test_a_list_that_the_schema_lets_through_is_read(message: dict[str, Any]) -> None:
     """Newer versions are looked for in it, whatever tracks it has."""
     listed = codec.decode(json.dumps(message).encode(), Listed)

@@ -167,6 +167,11 @@ class Wiring:
                 every.base_images,
                 first_after_s=every.base_images,
             ),
-            Work("bring_back", parts.bring_back().run, every.bring_back),
+            Work(
+                "bring_back",
+                parts.bring_back().run,
+                every.bring_back,
+                first_after_s=every.bring_back / 6,
+            ),
             Work("take_trend", maintain.take_trend, every.trend, first_after_s=every.trend),
         ]
