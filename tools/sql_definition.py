@@ -4,6 +4,7 @@ python -m tools.sql_definition ops.outdated
 
 A migration that was applied is never edited, so a later one replaces what it made. The last
 `CREATE` of a name counts, with every `ALTER` after it; the schema may be left out of the name.
+A function that a migration makes and drops by the same name is the old one, of other parameters.
 """
 
 import re
@@ -62,8 +63,9 @@ def definitions(all_statements: Iterable[Statement]) -> dict[str, list[Statement
             found.setdefault(name, []).append(statement)
         else:
             for dropped in re.split(r"\s*,\s*", name):
-                found.pop(dropped, None)
-                found.pop(_bare(dropped), None)  # an index is made without its schema
+                for key in (dropped, _bare(dropped)):  # an index is made without its schema
+                    if key in found and found[key][-1].file != statement.file:
+                        del found[key]
     return found
 
 

@@ -69,6 +69,17 @@ def test_what_was_dropped_has_no_definition() -> None:
     assert "t_n" not in found()
 
 
+def test_a_function_that_replaces_one_of_other_parameters_is_shown() -> None:
+    """A migration that makes a function anew, and then drops the old one, leaves the new one."""
+    made = "CREATE FUNCTION f({}) RETURNS text RETURN a;"
+    old = [*statements("0001_a.sql", made.format("a text"))]
+    new = [*statements("0002_b.sql", made.format("a text, b text") + "\nDROP FUNCTION f(text);")]
+    gone = [*statements("0003_c.sql", "DROP FUNCTION f(text, text);")]
+
+    assert [each.file for each in definitions([*old, *new])["f"]] == ["0002_b.sql"]
+    assert "f" not in definitions([*old, *new, *gone])
+
+
 def test_every_view_of_the_reference_has_a_definition() -> None:
     """Each view that docs/sql.md describes is made by a migration."""
     page = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
