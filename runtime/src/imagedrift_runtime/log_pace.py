@@ -3,12 +3,13 @@
     of one event of trouble        10 lines at once, then one a minute
     of one event of ordinary work  60 lines at once, then one a second
 
-Trouble is a warning or worse. Events are told apart by name alone, as their fields may hold
-whatever hosts and registries sent. Lines of a library are told apart by the name of its logger.
+Trouble is a warning or worse. Events are told apart by name, and by those fields that only our own
+sources fill: work that fails all the time hides no first failure of other work. Other fields may
+hold whatever hosts and registries sent. Lines of a library are told apart by its logger's name.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -22,6 +23,13 @@ class Allowance(Struct, frozen=True):
 
 TROUBLE: Final = Allowance(10, 60.0)
 WORK: Final = Allowance(60, 1.0)
+OWN_FIELDS: Final = ("work", "step", "stream")
+"""A repeated work's name, a step of maintenance and a stream: each has a few values."""
+
+
+def kind_of(event: Mapping[str, Any]) -> str:
+    """Tell what is repeated where an event with these fields is."""
+    return " ".join(str(event[name]) for name in ("event", *OWN_FIELDS) if name in event)
 
 
 class _Event(Struct):

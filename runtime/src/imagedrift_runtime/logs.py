@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TextIO
 
 from imagedrift_runtime.import_guard import hide_module
-from imagedrift_runtime.log_pace import TROUBLE, WORK, LogPace
+from imagedrift_runtime.log_pace import TROUBLE, WORK, LogPace, kind_of
 
 with hide_module("rich"), hide_module("greenlet"):
     import structlog
@@ -101,7 +101,7 @@ class _Paced:
         self, _logger: Any, level: str, event: structlog.typing.EventDict
     ) -> structlog.typing.EventDict:
         allowance = WORK if level in ("debug", "info") else TROUBLE
-        unwritten = self._pace.take(event["event"], allowance)
+        unwritten = self._pace.take(kind_of(event), allowance)
         if unwritten is None:
             raise structlog.DropEvent
         return {**event, "unwritten": unwritten} if unwritten else event

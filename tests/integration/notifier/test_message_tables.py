@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from imagedrift_notifier.adapters.database import open_database
-from imagedrift_notifier.adapters.message_tables import MessageTables
+from imagedrift_notifier.adapters.database import open_database, rows_on
+from imagedrift_notifier.adapters.message_tables import LEASE, MessageTables
 from imagedrift_notifier.core.claim import Claim
 from imagedrift_notifier.core.content import MessageContent
 from imagedrift_notifier.core.due_group import Topic
-from imagedrift_notifier.core.outcome import NextStep
+from imagedrift_notifier.core.outcome import LONGEST_PAUSE, NextStep
 from imagedrift_runtime.clock import now
 from imagedrift_runtime.clock_agreement import ClocksDisagree
 from support.notifier import execute, route
@@ -261,6 +261,25 @@ async def test_what_was_taken_by_a_clock_ahead_is_given_back_when_the_clock_is_r
         )
 
         assert [state for _, _, state in await tables.resolve_dead()] == ["waiting"]
+
+
+async def test_what_is_taken_and_put_off_meanwhile_stays_so(dsn: str) -> None:
+    """Statements that began a moment earlier take nothing for written by a clock ahead."""
+    async with open_database(dsn) as database, database.transaction() as earlier:
+        await earlier.fetchval("SELECT now()")
+        tables = MessageTables(database)
+        await written(tables, 2, channel="apprise")
+        put_off = await tables.begin_sending("ops")
+        assert put_off is not None
+        assert await tables.begin_sending("ops") is not None
+        longest = NextStep(state="waiting", error="no", pause=LONGEST_PAUSE)
+        await tables.end_sending(put_off, longest)
+
+        assert await rows_on(earlier, "resolve_dead", {"longest_lease": LEASE}) == []
+        await rows_on(earlier, "bring_back", {"longest_pause": LONGEST_PAUSE})
+
+    as_before = "SELECT FROM ops.messages WHERE state = 'sending' OR next_try_at > now() + '50 min'"
+    assert len(await Operator(dsn).ask(as_before)) == 2
 
 
 async def test_what_a_clock_ahead_claimed_counts_neither_for_the_day_nor_for_the_hour(

@@ -95,6 +95,21 @@ def test_an_event_that_is_repeated_hides_no_other(monkeypatch: pytest.MonkeyPatc
     }
 
 
+@pytest.mark.parametrize("field", ["work", "step", "stream"])
+def test_what_fails_all_the_time_hides_no_failure_of_another(
+    monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """Each work, step and stream has lines of its own; what a registry is called gives it none."""
+    stream = written(monkeypatch, "json", lambda: 0.0)
+
+    for number in range(100):
+        structlog.get_logger().warning("work.failed", **{field: "first"}, registry=f"r{number}")
+    structlog.get_logger().warning("work.failed", **{field: "second"})
+
+    told = [json.loads(line)[field] for line in stream.getvalue().splitlines()]
+    assert Counter(told) == {"first": 10, "second": 1}
+
+
 def test_a_library_that_repeats_a_line_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library's line counts by its logger, whatever its text; the next one tells the number."""
     now = [0.0]

@@ -208,9 +208,10 @@ WHERE c.route = f.route AND c.message_id IS NULL AND c.send_at > f.latest;
 
 -- name: release_errors
 -- A registry that can be asked again is told of anew when it fails the next time, within the hour only
--- once: its failure comes and goes with the inventories of a host that alone has its images.
+-- once: its failure comes and goes with the inventories of a host that alone has its images. What was
+-- claimed in much more than a moment from now was claimed while the database's clock was ahead.
 DELETE FROM notify.claims AS c
-WHERE c.kind = 'error' AND c.claimed_at NOT BETWEEN now() - interval '1 hour' AND now() AND EXISTS (SELECT FROM unnest(:routes::text[]) AS x (route) WHERE x.route = c.route) AND (c.message_id IS NOT NULL OR c.send_at IS NULL)
+WHERE c.kind = 'error' AND c.claimed_at NOT BETWEEN now() - interval '1 hour' AND now() + interval '1 hour' AND EXISTS (SELECT FROM unnest(:routes::text[]) AS x (route) WHERE x.route = c.route) AND (c.message_id IS NOT NULL OR c.send_at IS NULL)
   AND NOT EXISTS (
     SELECT FROM unnest(:references::text[], :targets::text[]) AS f (reference, target)
     WHERE f.reference = c.reference AND f.target = c.target);
@@ -219,8 +220,9 @@ WHERE c.kind = 'error' AND c.claimed_at NOT BETWEEN now() - interval '1 hour' AN
 SELECT DISTINCT route, now() AS now FROM notify.claims WHERE message_id IS NULL AND send_at <= now();
 
 -- name: bring_back
--- A message that waits for longer than any pause was put off while the database's clock was ahead.
-UPDATE notify.messages SET try_at = now() WHERE state = 'waiting' AND try_at > now() + :longest_pause::interval;
+-- A message that waits for much longer than any pause was put off while the database's clock was ahead.
+-- Twice as long: a moment that is written beside this statement is reckoned from a later `now()`.
+UPDATE notify.messages SET try_at = now() WHERE state = 'waiting' AND try_at > now() + 2 * :longest_pause::interval;
 
 -- name: routes_with_messages
 SELECT DISTINCT route, now() AS now FROM notify.messages WHERE state = 'waiting' AND try_at <= now();
@@ -289,11 +291,11 @@ WHERE route = :route::text AND state = 'waiting' AND try_at < now() + :pause::in
 
 -- name: resolve_dead
 -- Messages whose notifier died while it sent them: a webhook's receiver knows a message by its id. What is
--- taken for longer than any try was taken while the database's clock was ahead.
+-- taken for much longer than any try was taken while the database's clock was ahead: see `bring_back`.
 UPDATE notify.messages
 SET state = CASE channel WHEN 'webhook' THEN 'waiting' ELSE 'doubtful' END, leased_until = NULL,
     error = 'the notifier ended while it sent this'
-WHERE state = 'sending' AND leased_until NOT BETWEEN now() AND now() + :longest_lease::interval
+WHERE state = 'sending' AND leased_until NOT BETWEEN now() AND now() + 2 * :longest_lease::interval
 RETURNING message_id, route, state;
 
 -- name: is_known

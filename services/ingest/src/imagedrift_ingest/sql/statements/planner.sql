@@ -101,9 +101,9 @@ WHERE a.next_check_at <= $1::timestamptz AND coalesce(a.brought_by, 0) = any($2:
 LIMIT $3::integer
 
 -- name: rest
--- Let references rest that no host has: they are not due until one gets them, which
--- fleet.wake_references sees. A host that gets one at this very moment may be missed; counting the hosts
--- of all references finds that out, within half a minute. A new reference is made just before the rows
+-- Let references rest that no host has: they are not due until one gets them (`wake`). A host that gets one
+-- at this very moment may be missed; counting the hosts of all references finds that out, within half a
+-- minute. A new reference is made just before the rows
 -- of its first host, so that `unwanted` leaves out what is due for a few seconds only.
 UPDATE fleet.answers SET next_check_at = NULL WHERE ref_id = any($1::bigint[])
 
