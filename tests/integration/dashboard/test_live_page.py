@@ -158,7 +158,7 @@ async def test_an_open_page_does_not_pass_for_a_new_one(chrome: Browser, changin
     async with opened(chrome, f"{changing}/hosts/fra1/web-1", clock=True) as open_page:
         page = open_page.page
         seen = page.locator("dd").filter(has=page.locator("time")).first
-        [before] = re.findall(r"\((\d) min ago\)", await seen.inner_text())
+        [before] = re.findall(r"\((\d+) min ago\)", await seen.inner_text())
         await page.clock.run_for("02:01")
         grown = re.compile(rf"\(({int(before) + 2}|{int(before) + 3}) min ago\)")
         await seen.filter(has_text=grown).wait_for()
