@@ -26,7 +26,7 @@ _SURROGATES: Final = re.compile(
     )""",
     re.VERBOSE,
 )
-"""An escape of JSON: a pair of surrogates, or a single one. Before it may be escaped backslashes."""
+"""A pair of surrogates or a single one, as JSON escapes them; before it escaped backslashes."""
 
 
 def cleaned(text: str, most: int) -> str:
