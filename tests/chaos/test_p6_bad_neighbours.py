@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from imagedrift_resolver.bulkhead import SHARE
+from imagedrift_runtime.nats.topology import LANE_SLOTS
 from imagedrift_sandbox.free_port import LOOPBACK, free_port
 from imagedrift_sandbox.registry.faults import Fault
 from imagedrift_sandbox.registry.server import SandboxRegistry
@@ -20,6 +22,8 @@ from support.silence import silent_port
 
 HEALTHY = 40
 MANY = 80
+BAD_HOSTS = 8
+"""Each has few enough of the many registries that all its questions are out at once."""
 BAD = 150
 """Of each bad registry: more than twice what a lane works on at once.
 
@@ -58,20 +62,23 @@ async def test_p6_a_hanging_and_a_dead_registry_delay_no_other(
 async def test_p6_many_registries_that_hang_delay_no_other(
     registry: SandboxRegistry, tmp_path: Path
 ) -> None:
-    """More hanging registries than the lane has slots, and invented names, delay no other."""
+    """The healthy are judged while more registries hang than the lane has slots."""
     async with silent_port() as port:
-        silent = [f"127.0.2.{number}:{port}" for number in range(1, MANY + 1)]
+        silent = [f"127.0.2.{number}:{port.number}" for number in range(1, MANY + 1)]
         async with system(tmp_path, registry, *silent) as running:
             await running.hosts.have("first", *healthy(registry, "first", 1))
             await until(lambda: is_current(running, "first", 1), what="the registry is known")
             [any_image] = healthy(registry, "witness", 1)
             bad = [f"{host}/app:1" for host in silent]
             bad += [f"registry{number}.invalid/app:1" for number in range(MANY)]
-            await running.hosts.have("bad", *(replace(any_image, reference=each) for each in bad))
+            for number in range(BAD_HOSTS):
+                some = [replace(any_image, reference=each) for each in bad[number::BAD_HOSTS]]
+                await running.hosts.have(f"bad-{number}", *some)
+            await until(lambda: port.taken >= LANE_SLOTS // SHARE, what="they hang")
             await running.hosts.have("beside", *healthy(registry, "beside"))
 
             await until(lambda: is_current(running, "beside", HEALTHY), what="the healthy")
-            assert await unanswered(running, {f"{host}/app:1" for host in silent})
+            assert await timed_out(running, {f"{host}/app:1" for host in silent}) == set()
 
 
 async def is_current(running: System, host: str, count: int) -> bool:
@@ -95,10 +102,20 @@ async def asked_references(registry: SandboxRegistry) -> set[str]:
 
 async def unanswered(running: System, references: set[str]) -> set[str]:
     """Return those of these references that have no answer yet."""
+    return await with_reason(running, references, "not_checked")
+
+
+async def timed_out(running: System, references: set[str]) -> set[str]:
+    """Return those of these references that were waited for to the end; put off is none."""
+    return await with_reason(running, references, "unreachable")
+
+
+async def with_reason(running: System, references: set[str], reason: str) -> set[str]:
+    """Return those of these references whose verdict has this reason."""
     rows = await running.operator.ask(
-        "SELECT reference FROM ops.comparisons "
-        "WHERE reference = ANY($1) AND reason = 'not_checked'",
+        "SELECT reference FROM ops.comparisons WHERE reference = ANY($1) AND reason = $2",
         list(references),
+        reason,
     )
     return {row["reference"] for row in rows}
 

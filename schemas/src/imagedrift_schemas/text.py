@@ -19,15 +19,14 @@ REPLACEMENT: Final = "\ufffd"
 ELLIPSIS: Final = "…"
 MOST_MENDED: Final = 8 * 1024 * 1024
 """Bytes: 20,000 images."""
-_ESCAPE: Final = re.compile(
-    rb"""\\(?:
+_SURROGATES: Final = re.compile(
+    rb"""(?<!\\)(?P<before>(?:\\\\)*)\\(?:
         u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
         | (?P<single>u[dD][89a-fA-F][0-9a-fA-F]{2})
-        | .
     )""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE,
 )
-"""One escape of JSON: a pair of surrogates, a single one, or any other."""
+"""A pair of surrogates or a single one, as JSON escapes them; before it escaped backslashes."""
 
 
 def cleaned(text: str, most: int) -> str:
@@ -50,11 +49,11 @@ def mended(payload: bytes) -> bytes:
     text = payload.decode(errors="replace").encode()
     if b"\\ud" not in text and b"\\uD" not in text:
         return text
-    return _ESCAPE.sub(_escaped, text)
+    return _SURROGATES.sub(_without_single, text)
 
 
-def _escaped(escape: re.Match[bytes]) -> bytes:
-    return b"?" if escape["single"] else escape[0]
+def _without_single(found: re.Match[bytes]) -> bytes:
+    return found["before"] + b"?" if found["single"] else found[0]
 
 
 def _shown(character: str) -> str:

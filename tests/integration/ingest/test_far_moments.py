@@ -114,6 +114,23 @@ async def test_whatever_waits_for_a_moment_waits_for_none_that_is_too_far(
     assert await owner.fetchval(over)
 
 
+async def test_what_has_no_moment_gets_none(
+    planned: Planned, moments: FarMoments, owner: asyncpg.Connection
+) -> None:
+    """A digest that nobody asked about, and a registry that blocks GETs alone, stay so."""
+    await owner.execute(
+        "INSERT INTO fleet.descriptions (digest, described_at, failure, next_ask_at)"
+        " VALUES ('sha256:' || repeat('0', 64), now(), 'invalid', now() + interval '60 days');"
+        "INSERT INTO fleet.registry_states (registry, credential, get_blocked_until, observed_at)"
+        " VALUES ('a.io', 'b', now() + interval '60 days', now())"
+    )
+
+    assert await moments.bring_back(now()) == 2
+
+    assert await owner.fetchval("SELECT asked_at FROM fleet.descriptions") is None
+    assert await owner.fetchval("SELECT blocked_until FROM fleet.registry_states") is None
+
+
 async def test_a_host_that_ended_while_a_clock_was_ahead_is_silent_in_time(
     planned: Planned, moments: FarMoments, owner: asyncpg.Connection
 ) -> None:

@@ -7,7 +7,7 @@ from imagedrift_ingest.adapters.postgres.statements import load
 from support.plans import scanned
 
 
-@pytest.mark.parametrize("name", ["mark_unused", "drop_refs"])
+@pytest.mark.parametrize("name", ["mark_unused", "drop_refs", "drop_lists"])
 async def test_maintenance_reads_of_a_large_table_a_portion_at_a_time(dsn: str, name: str) -> None:
     """A step of maintenance reads no large table whole for the few rows that it changes."""
     connection = await asyncpg.connect(dsn)
@@ -19,7 +19,7 @@ async def test_maintenance_reads_of_a_large_table_a_portion_at_a_time(dsn: str, 
         rows = await connection.fetch("EXPLAIN EXECUTE p (NULL, NULL, NULL, NULL)")
     finally:
         await connection.close()
-    large = {"comparisons", "usage_totals", "image_refs", "answers"}
+    large = {"comparisons", "usage_totals", "image_refs", "answers", "tag_lists", "versions"}
     assert not scanned("\n".join(row[0] for row in rows)) & large
 
 
@@ -35,5 +35,10 @@ LARGE = """
       ref_id, 'sha256:' || lpad(ref_id::text, 64, '0'), '{}', 'linux/amd64', 'local',
       'no_repo_digest', now()
     FROM fleet.image_refs;
+    INSERT INTO fleet.tag_lists (registry, repository)
+    SELECT registry, 'app/' || tag FROM fleet.image_refs;
+    INSERT INTO fleet.versions (ref_id, list_id, track, version, is_compared)
+    SELECT r.ref_id, l.list_id, '<1>', '1', true
+    FROM fleet.image_refs AS r JOIN fleet.tag_lists AS l ON l.repository = 'app/' || r.tag;
 """
-"""Many references, each with an image."""
+"""Many references, each with an image, and as many lists of tags."""

@@ -141,10 +141,11 @@ async def test_a_table_that_is_read_in_portions_is_read_to_its_end(
     portion: int,
     written: int,
 ) -> None:
-    """Unused images and references are found wherever they are, in every run."""
+    """Unused images, references and lists are found wherever they are, in every run."""
     monkeypatch.setattr(maintenance, "LOOKED_AT_AT_ONCE", portion)
     monkeypatch.setattr(maintenance, "ROWS_AT_ONCE", written)
     await pool.execute(OLD_ROWS["image_refs"], NOW, 23)
+    await pool.execute(OLD_ROWS["tag_lists"], NOW, 23)
     inserted = await pool.execute(IMAGES_OF_SOME)
     images = int(inserted.split()[-1])
     work = maintain_on(database_of(pool))
@@ -152,6 +153,7 @@ async def test_a_table_that_is_read_in_portions_is_read_to_its_end(
     first, then = await work.tidy(NOW), await work.tidy(NOW + YEARS)
 
     assert (first["images_marked"], first["references_dropped"]) == (images, 0)
+    assert (first["lists_dropped"], then["lists_dropped"]) == (0, 23)
     assert (then["images_dropped"], then["references_dropped"]) == (images, 23)
 
 

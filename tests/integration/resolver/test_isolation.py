@@ -97,7 +97,7 @@ async def test_eighty_registries_that_hang_do_not_hold_up_a_healthy_one(
     async with SandboxRegistry().serving() as registry, silent_port() as port:
         registry.push_image("app", "1")
         registry.push_image("app", "2")
-        bad = [f"127.0.1.{number}:{port}" for number in range(1, 81)]
+        bad = [f"127.0.1.{number}:{port.number}" for number in range(1, 81)]
         async with working(fresh_nats.url, tmp_path, trusting(registry.host, *bad)) as at:
             await at.ask(registry.reference("app", "1"))
             hung = [resolve(f"{host}/app:{tag}") for host in bad for tag in range(2)]

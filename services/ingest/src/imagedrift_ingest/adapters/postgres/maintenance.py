@@ -22,7 +22,6 @@ DROPPING: Final = {
     "images_dropped": "drop_unused",
     "images_trimmed": "trim_unused",
     "bases_dropped": "drop_bases",
-    "lists_dropped": "drop_lists",
     "tags_dropped": "drop_tags",
     "tags_trimmed": "trim_tags",
     "descriptions_dropped": "drop_descriptions",
@@ -36,7 +35,11 @@ DROPPING: Final = {
     "plans_dropped": "drop_plans",
 }
 """The statements of steps that take a moment and how many rows they may write."""
-LOOKING_THROUGH: Final = {"images_marked": "mark_unused", "references_dropped": "drop_refs"}
+LOOKING_THROUGH: Final = {
+    "images_marked": "mark_unused",
+    "references_dropped": "drop_refs",
+    "lists_dropped": "drop_lists",
+}
 """The same of steps that read a table from its start to its end, a portion at a time."""
 LOOKED_AT_AT_ONCE: Final = 5000
 

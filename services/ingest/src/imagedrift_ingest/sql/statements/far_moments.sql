@@ -2,6 +2,7 @@
 -- otherwise hold until that time has come. $1: our time. A moment is too far where it is by ours and by
 -- the server's, so that a clock that is behind moves nothing; and it becomes one that is over by both.
 -- $2: how far ahead it may lie. $3: rows at once, which are locked in id order, as everybody locks them.
+-- What is NULL stays so: `least` would leave NULL out.
 
 -- name: checks
 -- When references are asked about next.
@@ -35,7 +36,7 @@ WITH far AS MATERIALIZED (
   FOR NO KEY UPDATE
 )
 UPDATE fleet.descriptions AS d SET
-  asked_at = least(d.asked_at, $1::timestamptz, now()),
+  asked_at = CASE WHEN d.asked_at IS NOT NULL THEN least(d.asked_at, $1::timestamptz, now()) END,
   next_ask_at = CASE WHEN d.next_ask_at IS NOT NULL THEN least(d.next_ask_at, $1::timestamptz, now()) END
 FROM far
 WHERE d.digest = far.digest
@@ -50,8 +51,8 @@ WITH far AS MATERIALIZED (
   FOR NO KEY UPDATE
 )
 UPDATE fleet.registry_states AS g SET
-  blocked_until = least(g.blocked_until, $1::timestamptz, now()),
-  get_blocked_until = least(g.get_blocked_until, $1::timestamptz, now())
+  blocked_until = CASE WHEN g.blocked_until IS NOT NULL THEN least(g.blocked_until, $1::timestamptz, now()) END,
+  get_blocked_until = CASE WHEN g.get_blocked_until IS NOT NULL THEN least(g.get_blocked_until, $1::timestamptz, now()) END
 FROM far
 WHERE (g.registry, g.credential) = (far.registry, far.credential)
 

@@ -346,15 +346,29 @@ SELECT
     ELSE (SELECT max(ref_id) FROM old) END AS looked_to
 
 -- name: drop_lists
--- Remove the tags of repositories that no reference is of any more.
-DELETE FROM fleet.tag_lists WHERE list_id IN (
+-- Remove the tags of repositories that no reference is of any more: a host can make up very many. They are
+-- read once in a run, $4 at a time from $3 on.
+WITH looked AS MATERIALIZED (
+  SELECT list_id, greatest(attempted_at, asked_at) AS last_at
+  FROM fleet.tag_lists
+  WHERE list_id > $3::bigint
+  ORDER BY list_id
+  LIMIT $4::integer
+), old AS MATERIALIZED (
   SELECT l.list_id
-  FROM fleet.tag_lists AS l
-  WHERE coalesce(greatest(l.attempted_at, l.asked_at), '-infinity') < $1::timestamptz
-    AND NOT EXISTS (SELECT FROM fleet.versions AS v WHERE v.list_id = l.list_id)
+  FROM looked AS l
+  -- A scalar, as in `drop_refs`.
+  WHERE coalesce(l.last_at, '-infinity') < $1::timestamptz
+    AND (SELECT true FROM fleet.versions AS v WHERE v.list_id = l.list_id LIMIT 1) IS NULL
   ORDER BY l.list_id
   LIMIT $2::integer
+), dropped AS (
+  DELETE FROM fleet.tag_lists AS t USING old WHERE t.list_id = old.list_id RETURNING t.list_id
 )
+SELECT
+  (SELECT count(*) FROM dropped) AS changed,
+  CASE WHEN (SELECT count(*) FROM old) < $2::integer THEN (SELECT max(list_id) FROM looked)
+    ELSE (SELECT max(list_id) FROM old) END AS looked_to
 
 -- name: drop_descriptions
 -- Remove descriptions of digests that no tag points to any more, and that nothing was built on: they are
