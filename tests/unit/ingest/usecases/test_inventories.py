@@ -1,15 +1,19 @@
 """Inventories are stored by batches, whatever the database or the stream does."""
 
+import asyncio
 import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+
+import pytest
 
 from imagedrift_ingest.core.images import HostImages
 from imagedrift_ingest.core.inventories import HostName, ReceivedInventory
 from imagedrift_ingest.errors import (
     StreamUnavailable,
 )
+from imagedrift_ingest.usecases.store.inventories import LARGE_BYTES
 from imagedrift_runtime.nats.delivery import Delivery
 from imagedrift_runtime.nats.outcomes import Done, Retry
 from imagedrift_schemas import codec, subjects
@@ -118,12 +122,15 @@ async def test_a_large_inventory_that_is_stored_already_does_not_wait() -> None:
         assert outcome == Done()
 
 
-async def test_a_large_message_is_not_decoded_in_the_event_loop() -> None:
-    """A compressed message of 8 MB with a broken text takes the loop's thread no time."""
+@pytest.mark.parametrize("sent", [compressed, bytes])
+async def test_a_large_message_is_not_decoded_in_the_event_loop(
+    sent: Callable[[bytes], bytes],
+) -> None:
+    """A message of 8 MB with a broken text, compressed or not, takes the loop's thread no time."""
     images = [image(f"r.io/app{n}:1", containers=("c" * 200,)) for n in range(12_000)]
     told = codec.encode(inventory("web-1", images)).replace(b'["c', rb'["\ud800c', 1)
     hosts = Hosts(changed=False)
-    message = delivery(subjects.inventory("fra1", "web-1"), compressed(told))
+    message = delivery(subjects.inventory("fra1", "web-1"), sent(told))
     gc.disable()  # a full collection, of what other tests left, takes as long in any thread
     before = time.thread_time()
     outcomes = await store_inventories(hosts).handle([message])
@@ -133,3 +140,29 @@ async def test_a_large_message_is_not_decoded_in_the_event_loop() -> None:
     assert took_s < 0.1
     assert outcomes == [Done()]
     assert len(hosts.stored["fra1", "web-1"].images) == 12_000
+
+
+async def test_the_loop_has_its_turn_while_many_inventories_are_read() -> None:
+    """Reading a batch of ordinary inventories leaves the loop its turns: others wait for it."""
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    images = [image(f"r.io/app{n}:1") for n in range(30)]
+    batch = [
+        delivery(
+            subjects.inventory("fra1", f"web-{n}"), codec.encode(inventory(f"web-{n}", images)), n
+        )
+        for n in range(1, 201)
+    ]
+    read = sum(len(each.payload) for each in batch)
+    others = asyncio.create_task(take_turns())
+    outcomes = await store_inventories(Hosts(changed=True)).handle(batch)
+    others.cancel()
+
+    assert outcomes == [Done()] * len(batch)
+    assert turns >= 2 * (read // LARGE_BYTES - 1)

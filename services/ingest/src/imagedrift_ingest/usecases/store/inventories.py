@@ -2,17 +2,18 @@
 
 Rules:
 - An image that cannot be stored costs neither its inventory nor its host.
-- Nothing large is decoded in the event loop, which has heartbeats to receive: neither compressed
-  messages, nor many images.
+- Nothing large is decoded in the event loop, which has heartbeats to receive, and answers of the
+  database that other batches wait for. What is small is: threads that read Python's objects hold up
+  the loop for as long, and hand the interpreter over to each other at its leisure.
 - A large inventory that is new is stored alone, after the others of its batch. A host that sends
   one after the other waits in between (`core.pacing`).
 - Compressed ones are stored last, one at a time (`compressed`).
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from imagedrift_ingest.core import inventories, order
 from imagedrift_ingest.core.identities import IdentityCache, IdentityReader
@@ -36,10 +37,11 @@ from imagedrift_schemas import subjects
 from imagedrift_schemas.compression import is_compressed
 from imagedrift_schemas.errors import SchemaError
 
-FEW_BYTES: Final = 512 * 1024
-"""Of images: some ten milliseconds of reading."""
+T = TypeVar("T")
+Read = TypeVar("Read")
+
 LARGE_BYTES: Final = 64 * 1024
-"""Of images: some two hundred."""
+"""Of images: some two hundred, and a few milliseconds of reading; of odd ones sixty."""
 
 
 class HostStore(Protocol):
@@ -93,7 +95,7 @@ class StoreInventories:
 
     async def _handle_plain(self, deliveries: Sequence[Delivery]) -> list[HandlerOutcome]:
         """Store inventories that are plain JSON."""
-        read = await _read_all(deliveries)
+        read = await _each(_read, deliveries, lambda each: len(each.payload))
         newest = inventories.newest(r for r in read if isinstance(r, ReceivedInventory))
         stored = await self._store_newest(newest)
         return [
@@ -180,11 +182,23 @@ class StoreInventories:
                 return images, in_doubt
 
 
-async def _read_all(deliveries: Sequence[Delivery]) -> list[ReceivedInventory | Reject]:
-    """Read messages: many bytes of them beside the loop."""
-    if sum(len(each.payload) for each in deliveries) <= FEW_BYTES:
-        return [_read(each) for each in deliveries]
-    return await asyncio.to_thread(lambda: [_read(each) for each in deliveries])
+async def _each(
+    work: Callable[[T], Read], items: Sequence[T], size_of: Callable[[T], int]
+) -> list[Read]:
+    """Read items in the loop, which has its turn between some of them; a large one beside it."""
+    done: list[Read] = []
+    unpaused = 0
+    for item in items:
+        size = size_of(item)
+        if size > LARGE_BYTES:
+            done.append(await asyncio.to_thread(work, item))
+            continue
+        if unpaused + size > LARGE_BYTES:
+            await asyncio.sleep(0)
+            unpaused = 0
+        done.append(work(item))
+        unpaused += size
+    return done
 
 
 def _read(delivery: Delivery) -> ReceivedInventory | Reject:
@@ -199,17 +213,15 @@ def _read(delivery: Delivery) -> ReceivedInventory | Reject:
 async def _read_images(
     batch: Sequence[ReceivedInventory], changed: Collection[HostName], reading: IdentityReader
 ) -> dict[HostName, HostImages]:
-    """Read the images of hosts; many of them beside the loop."""
+    """Read the images of hosts that changed."""
+
+    def read(one: ReceivedInventory) -> HostImages:
+        return images_of(one.envelope.images, reading, one.seen_at)
+
     some = [one for one in batch if one.name in changed]
-    if sum(map(_size, some)) <= FEW_BYTES:
-        return _images_of(some, reading)
-    return await asyncio.to_thread(_images_of, some, reading)
-
-
-def _images_of(
-    received: Sequence[ReceivedInventory], reading: IdentityReader
-) -> dict[HostName, HostImages]:
-    return {one.name: images_of(one.envelope.images, reading, one.seen_at) for one in received}
+    return {
+        one.name: images for one, images in zip(some, await _each(read, some, _size), strict=True)
+    }
 
 
 def _size(one: ReceivedInventory) -> int:
