@@ -36,7 +36,7 @@ class Periods(Struct, frozen=True, kw_only=True):
     registries: float = LOOK_EVERY_S
     lanes: float = 10.0
     tidy: float = 3600.0
-    analyze: float = 3.0
+    analyze: float = 5.0
     add_up: float = 10.0
     count: float = 30.0
     fleet: float = 60.0
