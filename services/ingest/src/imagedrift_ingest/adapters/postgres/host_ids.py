@@ -57,8 +57,7 @@ class HostIds:
         if not new:
             return ids
 
-        rows = [(*name, *_described(told.get(name))) for name in new]
-        found = await self._database.transaction(_find_or_insert, rows)
+        found = await self._database.transaction(_find_or_insert, new, told)
         if len(ids) > MOST_REMEMBERED:
             ids = self._ids = {name: ids[name] for name in names if name in ids}
         ids.update({(row["site"], row["host"]): row["host_id"] for row in found})
@@ -84,11 +83,15 @@ def _described(told: ReceivedInventory | None) -> tuple[Any, ...]:
 
 
 async def _find_or_insert(
-    connection: asyncpg.Connection, rows: list[tuple[Any, ...]]
+    connection: asyncpg.Connection,
+    names: list[HostName],
+    told: Mapping[HostName, ReceivedInventory],
 ) -> list[asyncpg.Record]:
-    sites, hosts, *described = arguments(rows, 2 + DESCRIBED)
-    found = await connection.fetch(SQL["select_ids"], sites, hosts)
-    if len(found) < len(rows):
-        await connection.execute(SQL["insert_hosts"], sites, hosts, *described)
-        found = await connection.fetch(SQL["select_ids"], sites, hosts)
+    columns = arguments(names, 2)
+    found = await connection.fetch(SQL["select_ids"], *columns)
+    if len(found) < len(names):
+        known = {(row["site"], row["host"]) for row in found}
+        rows = [(*name, *_described(told.get(name))) for name in names if name not in known]
+        await connection.execute(SQL["insert_hosts"], *arguments(rows, 2 + DESCRIBED))
+        found = await connection.fetch(SQL["select_ids"], *columns)
     return found
