@@ -84,15 +84,22 @@ DESCRIBED = """
 """Tags whose digests were described in the last weeks."""
 
 
+async def three_looks(
+    connection: asyncpg.Connection, look: tuple[str, str, str]
+) -> tuple[str, list[list[asyncpg.Record]]]:
+    """The plan of a look for digests, and what three of them find."""
+    await connection.execute("VACUUM ANALYZE")
+    found = await generic_plan(connection, *look, RUN)
+    return found, [await connection.fetch(f"EXECUTE p {look[2]}") for _ in range(3)]
+
+
 async def test_of_a_host_with_thousands_of_references_few_are_tried_in_a_look(dsn: str) -> None:
     """The images of a host's references are read for about a thousand of them, drawn by chance."""
     connection = await asyncpg.connect(dsn)
     try:
         await seed(connection, InventedFleet(hosts=10, images=5, references=50))
         await connection.execute(OF_ITS_OWN)
-        await connection.execute("VACUUM ANALYZE")
-        found = await generic_plan(connection, *UNDESCRIBED, RUN)
-        looks = [await connection.fetch(f"EXECUTE p {UNDESCRIBED[2]}") for _ in range(3)]
+        found, looks = await three_looks(connection, UNDESCRIBED)
     finally:
         await connection.close()
     tried = [int(n) for n in re.findall(r" on host_images hi \(actual .*loops=(\d+)\)", found)]
@@ -133,9 +140,7 @@ async def test_of_a_host_with_thousands_of_candidates_few_are_looked_at(dsn: str
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(PINNED)
-        await connection.execute("VACUUM ANALYZE")
-        found = await generic_plan(connection, *CANDIDATES, RUN)
-        looks = [await connection.fetch(f"EXECUTE p {CANDIDATES[2]}") for _ in range(3)]
+        found, looks = await three_looks(connection, CANDIDATES)
     finally:
         await connection.close()
     considered = [int(n) for n in re.findall(r"CTE Scan on drawn w \(actual rows=(\d+)", found)]
